@@ -2,6 +2,8 @@
 
 import json
 import re
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -110,6 +112,35 @@ def test_an_answer_gets_more_seeds_and_a_failed_run_is_tried_again(
     expect(page.locator(".experiment")).to_have_attribute("data-status", "finished")
     expect(page.get_by_role("link", name="plain, seed 2")).to_contain_text("%")
     expect(page.get_by_text("9 of 9 runs, 3 failed")).to_be_visible()
+
+
+def test_an_experiment_is_renamed_and_its_runs_are_measured_as_one_model(
+    home: RunningHome, page: Page, answered: dict[str, Any], tmp_path: Path
+) -> None:
+    variants = {"plain": {}, "batch norm": {"norm": "batch_norm"}}
+    # The runs that were trained before are used again.
+    question = {**QUESTION, "name": "of before", "design": {"type": "variants", "variants": variants}}
+    assert answered["status"] == "finished"
+    experiment = home.post("/v1/experiments", question)
+    open_experiment(page, home, experiment)
+    page.get_by_text("Name and priority").click()
+    page.get_by_label("Name", exact=True).fill("renamed")
+    page.get_by_label("Priority").fill("5")
+    page.get_by_label("At most").fill("2")
+    assert_accessible(page)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("renamed")
+    found = home.get(f"/v1/experiments/{experiment['id']}").json()
+    assert (found["name"], found["priority"], found["max_running"]) == ("renamed", 5, 2)
+    page.get_by_role("combobox", name="Arm").select_option("batch norm")
+    page.get_by_role("button", name="Measure").click()
+    row = page.get_by_role("region", name="Ensembles").get_by_role("row", name="batch norm")
+    expect(row).to_contain_text("arithmetic")
+    assert_accessible(page)
+    with page.expect_download() as download:
+        row.get_by_role("link", name="Download").click()
+    download.value.save_as(tmp_path / "ensemble.zip")
+    assert "ensemble.py" in {Path(name).name for name in zipfile.ZipFile(tmp_path / "ensemble.zip").namelist()}
 
 
 def list_runs(home: RunningHome, experiment: dict[str, Any]) -> set[str]:

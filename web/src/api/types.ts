@@ -30,5 +30,6 @@ export type ExperimentDocument = Schemas["ExperimentDocument"];
 // What has a default is in every answer.
 export type Results = Required<Omit<Schemas["Results"], "arms">> & { arms: ArmResult[] };
 export type ArmResult = Required<Schemas["ArmResult"]>;
+export type Ensemble = Schemas["Ensemble"];
 export type WhatIf = Schemas["WhatIf"];
 export type ExperimentWhatIf = Schemas["ExperimentWhatIf"];

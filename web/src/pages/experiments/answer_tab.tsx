@@ -3,6 +3,7 @@ import { count, sentence } from "../../format";
 import { ArmsTable } from "./arms_table";
 import { DotPlot } from "./dot_plot";
 import { Effects } from "./effects";
+import { Ensembles } from "./ensembles";
 import type { TabProps } from "./experiment";
 import { FailedRuns } from "./failed_runs";
 import { RunGrid } from "./run_grid";
@@ -41,6 +42,7 @@ export function AnswerTab({ live, experiment, results }: TabProps) {
       <ArmsTable results={shown} />
       <FailedRuns live={live} results={results} />
       <Effects experiment={experiment} results={results} />
+      <Ensembles live={live} experiment={experiment} results={results} />
     </div>
   );
 }

@@ -7,6 +7,7 @@ import { Confirm } from "../../parts/confirm";
 import { Failure } from "../../parts/failure";
 import { StatusMark } from "../../parts/status_mark";
 import type { LiveExperiment } from "./live_experiment";
+import { Settings, settingsOf } from "./settings";
 import {
   type Action,
   countActive,
@@ -42,6 +43,7 @@ export function Head(props: { live: LiveExperiment; experiment: Experiment; resu
             </span>
             <span class="quiet">created {formatAgo(experiment.created_at)}</span>
           </p>
+          <Settings key={settingsOf(experiment)} live={live} experiment={experiment} />
         </div>
         <Actions live={live} experiment={experiment} />
       </div>
