@@ -39,8 +39,7 @@ from bakehouse.model import JsonObject, Model
 from bakehouse.prepare import new_template
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import MAX_PROBLEMS
-from bakehouse.runs.commands import ChangePriority
-from bakehouse.runs.errors import ExperimentChanged, IllegalTransition, RunNotFound, SourceRunDeleted
+from bakehouse.runs.errors import ExperimentChanged, SourceRunDeleted
 from bakehouse.runs.record import CreatedExperiment, Idempotency
 from bakehouse.runs.run import Run
 from bakehouse.runs.status import TERMINAL, Request
@@ -307,11 +306,7 @@ def change(services: Services, experiment_id: str, fields: JsonObject) -> None:
 
     record = services.experiments.change(experiment_id, changed)
     if "priority" in fields:
-        for run_id, status in services.experiments.statuses(experiment_id).items():
-            if status not in TERMINAL:
-                # The run may have ended meanwhile.
-                with suppress(IllegalTransition, RunNotFound):
-                    services.store.command(run_id, ChangePriority(record.priority, even_if_running=True))
+        services.experiments.give_priority(record)
     wake_workers(services, record.run_count)
 
 

@@ -31,6 +31,7 @@ from bakehouse.experiments.supervisors import Supervisors
 from bakehouse.experiments.trials import answer_search
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs import wire
+from bakehouse.runs.commands import ChangePriority
 from bakehouse.runs.errors import ExperimentChanged
 from bakehouse.runs.keys import Keys, digest
 from bakehouse.runs.migrations import migrate_recipe
@@ -123,8 +124,11 @@ class ExperimentStore:
         # Otherwise a repeated POST would be answered with an experiment that no longer exists.
         if record.idempotency:
             delete.append(self._keys.idempotency(record.idempotency))
-        active = [self._keys.in_experiment(record.id, status) for status in STATUSES if status not in TERMINAL]
-        self._store.create_many([], experiment=replace(write, delete=delete, active=active))
+        self._store.create_many([], experiment=replace(write, delete=delete, active=self._active(record.id)))
+
+    def _active(self, experiment_id: str) -> list[str]:
+        """Returns the indexes of the runs of an experiment that are not over."""
+        return [self._keys.in_experiment(experiment_id, status) for status in STATUSES if status not in TERMINAL]
 
     def _indexes(self, record: ExperimentRecord) -> list[str]:
         # A run that an experiment uses again cannot be deleted before the experiment.
@@ -299,6 +303,14 @@ class ExperimentStore:
         """Returns the status of each run that an experiment has made; also of those in whose places others are."""
         found = self.fields_of_runs(self.run_ids(experiment_id), ("status",))
         return {run_id: json.loads(fields["status"]) for run_id, fields in found}
+
+    def give_priority(self, record: ExperimentRecord) -> None:
+        """Gives the runs of an experiment that are not over its priority, in one write."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for key in self._active(record.id):
+                pipeline.zrange(key, 0, -1)
+            ids = [run_id for found in pipeline.execute() for run_id in wire.texts(found)]
+        self._store.command_all(ids, ChangePriority(record.priority, even_if_running=True))
 
     def fields_of_runs(self, ids: Iterable[str], names: Sequence[str]) -> Iterator[tuple[str, Fields]]:
         """Yields some fields of runs, each as JSON, without reading the whole records."""

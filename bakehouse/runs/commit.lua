@@ -1,6 +1,7 @@
--- Compares and sets one record or several: carries out all writes, or changes nothing and says why. Follows queue.lua.
+-- Compares and sets one record or several: carries out all writes, or changes nothing and says why; with `skips`, carries
+-- out those that it can. Follows queue.lua.
 -- KEYS, after those of queue.lua: the change stream, all runs by creation, the workers, [the idempotency key]
--- ARGV[1]: JSON {token, idempotency, idempotency_ttl, changes_length}, which all writes share
+-- ARGV[1]: JSON {token, idempotency, idempotency_ttl, changes_length, skips}, which all writes share
 -- ARGV[2], ...: for each write JSON {key, log, run, actor, expected_token, fields, events, remove, add, delete, unset,
 --   delete_log, sources, dependants, active, leaves, joins, is_claim, is_asked, experiment, replaces}; `leaves` and
 --   `joins` are the participants {key, priority, recovered} in whose queues the run was and will be, or false;
@@ -9,7 +10,7 @@
 -- Returns {outcome, Redis time in ms, seq, payload} of the first write, or of the one that is refused; depending on the
 --   outcome, the payload is {number of workers, place in the queue} (of a new record), the present record, the value of
 --   the idempotency key, the source run or data set that is missing, the dependants, or the run that was faster to
---   replace another one.
+--   replace another one. With `skips`, the payload is the records whose writes were left out.
 local changes, runs, workers, idempotency = unpack(KEYS, 4)
 local shared = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
@@ -99,7 +100,6 @@ end
 
 local function carry_out(write)
   if write.order == 0 then write.order = new_order() end
-  if write.leaves then (write.is_claim and take or leave)(write.leaves, write.run) end
   for _, key in ipairs(write.remove) do redis.call('ZREM', key, write.run) end
   for key, score in pairs(write.add) do
     redis.call('ZADD', key, number(score == 'order' and write.order or tonumber(score)), write.run)
@@ -135,11 +135,21 @@ if idempotency then
   local value = redis.call('GET', idempotency)
   if value then return {'replayed', ms, 0, value} end
 end
+local accepted, skipped = {}, {}
 for _, write in ipairs(writes) do
   local outcome, payload = refusal(write)
-  if outcome then return {outcome, ms, write.seq, payload} end
+  if not outcome then accepted[#accepted + 1] = write
+  elseif shared.skips then skipped[#skipped + 1] = write.run
+  else return {outcome, ms, write.seq, payload} end
 end
-for _, write in ipairs(writes) do carry_out(write) end
+-- If a run leaves a queue, all younger ones move forward; if it joins one, all younger ones move back. Thus the runs leave
+-- from the last to the first and join from the first to the last: none moves that is itself among the writes.
+for index = #accepted, 1, -1 do
+  local write = accepted[index]
+  if write.leaves then (write.is_claim and take or leave)(write.leaves, write.run) end
+end
+for _, write in ipairs(accepted) do carry_out(write) end
+if shared.skips then return {'done', ms, 0, skipped} end
 if idempotency then redis.call('SET', idempotency, shared.idempotency, 'PX', shared.idempotency_ttl) end
 local first = writes[1]
 if first.expected_token ~= '' then return {'done', ms, first.seq, {}} end

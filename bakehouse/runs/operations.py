@@ -9,6 +9,7 @@ import json
 import logging
 import secrets
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.resources import files
 from itertools import chain
@@ -210,6 +211,26 @@ class Operations:
                         raise OwnershipLost(record.id)
                     record = changed
 
+    def command_all(self, ids: Sequence[str], command: Command) -> Operation[None]:
+        """Applies a command to many runs, from the oldest to the youngest, in one write; leaves out those that are gone
+        or do not allow it. Runs that were changed meanwhile are read again, and follow in another write."""
+        left = list(ids)
+        while left:
+            hashes = yield [methodcaller("hgetall", self._keys.run(run_id)) for run_id in left]
+            now = yield from self.now()
+            writes = []
+            for fields in filter(None, hashes):
+                with suppress(IllegalTransition, RecordUnreadable):
+                    record = wire.decode(fields)
+                    after, events = reduce(record, command, now)
+                    if after is not record:
+                        writes.append(wire.change(self._keys, record, after, events, actor_of(command)))
+            if not writes:
+                return
+            reply = yield from self._write(writes, skips=True)
+            # The reply to the first try was lost, so all of them are read again.
+            left = left if reply.outcome == "repeated" else wire.texts(reply.payload)
+
     def delete(self, run_id: str) -> Operation[None]:
         """Removes every key of a run that is over and that no other run builds on; the caller deletes its files."""
         while True:
@@ -278,12 +299,14 @@ class Operations:
         writes: Sequence[wire.Write],
         idempotency: Idempotency | None = None,
         answer: Mapping[str, str] = NO_ANSWER,
+        *,
+        skips: bool = False,
     ) -> Operation[wire.Reply]:
         # If the client repeats the call after a lost reply, it sends the same token, and the script recognizes it.
         token = secrets.token_hex(16)
         value = json.dumps({**answer, "body_sha256": idempotency.body_sha256}) if idempotency else ""
         keys = self._keys.of_script(digest(idempotency.key) if idempotency else None)
-        (reply,) = yield from self._call([], COMMIT, keys, wire.script_arguments(writes, token, value))
+        (reply,) = yield from self._call([], COMMIT, keys, wire.script_arguments(writes, token, value, skips=skips))
         outcome, milliseconds, seq, payload = reply
         self.clock.set(milliseconds)
         return wire.Reply(wire.text(outcome), token, seq, payload)  # type: ignore[arg-type]

@@ -114,6 +114,11 @@ class Store:
         """Reads a run's record and applies a command to it."""
         return self._carry_out(self._operations.command(run_id, command))
 
+    def command_all(self, ids: Sequence[str], command: Command) -> None:
+        """Applies a command to many runs, from the oldest to the youngest, in one write; leaves out those that are gone
+        or do not allow it."""
+        self._carry_out(self._operations.command_all(ids, command))
+
     def commit(self, record: Record, command: Command) -> Record:
         """Applies a command to a record and returns the result; if the record was changed meanwhile, applies it to the
         changed record instead."""

@@ -264,15 +264,16 @@ def archival(keys: Keys, record: Record, stored: Texts) -> Write:
     )
 
 
-def script_arguments(writes: Iterable[Write], token: str, answer: str = "") -> list[str]:
+def script_arguments(writes: Iterable[Write], token: str, answer: str = "", *, skips: bool = False) -> list[str]:
     """Encodes writes, with the random token that identifies them, as the arguments of the script. `answer` is stored
-    under the idempotency key, if the call has one."""
+    under the idempotency key, if the call has one. With `skips`, a write that is refused does not stop the others."""
     shared = {
         # The hash stores every field as JSON, including the token.
         "token": json.dumps(token),
         "idempotency": answer,
         "idempotency_ttl": IDEMPOTENCY_TTL_MS,
         "changes_length": CHANGES_MAX_LENGTH,
+        "skips": skips,
     }
     return [ARGUMENTS.encode(shared), *map(write_argument, writes)]
 

@@ -165,6 +165,45 @@ def test_a_waiting_run_gets_another_priority_and_its_place_by_age_there(store: S
     assert store.waiting() == [urgent, first, second, third]
 
 
+def test_all_runs_of_an_experiment_get_another_priority_in_one_write_whose_commands_do_not_grow_as_their_square(
+    store: Store, redis: Redis
+) -> None:
+    other = experiment_with_runs(store, "exp_b", 3)
+    calls = []
+    for number, experiment in ((100, "exp_a"), (200, "exp_c")):
+        runs = experiment_with_runs(store, experiment, number)
+        redis.config_resetstat()
+        store.command_all(runs, ChangePriority(2))
+        stats = redis.info("commandstats")
+        assert stats["cmdstat_evalsha"]["calls"] == 1
+        calls.append(stats["cmdstat_zadd"]["calls"])
+        assert store.waiting(1000)[-3:] == other
+        assert claimed_ids(store, number) == runs
+    assert calls[1] <= 2 * calls[0]
+
+
+def test_a_run_that_changes_meanwhile_gets_the_priority_too_and_one_that_ends_keeps_its_own(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = experiment_with_runs(store, "exp_a", 4)
+    write = store._operations._write
+    writes = []
+
+    def write_after_others(*arguments: Any, **options: Any) -> Any:
+        writes.append(len(arguments[0]))
+        if len(writes) == 1:
+            store.command(runs[1], RequestAction("cancel"))
+            store.command(runs[2], RequestAction("pause"))
+        return write(*arguments, **options)
+
+    monkeypatch.setattr(store._operations, "_write", write_after_others)
+    store.command_all([*runs, "run_222222222222"], ChangePriority(2))
+    # The first write has all runs, those of the two commands have one, and the last one what is left.
+    assert writes == [4, 1, 1, 1]
+    assert [store.record(run_id).priority for run_id in runs] == [2, 0, 2, 2]
+    assert store.waiting() == [runs[0], runs[3]]
+
+
 def test_a_paused_run_keeps_its_new_priority_and_a_run_that_left_the_queue_refuses_one(store: Store) -> None:
     first, second = posted(store), posted(store)
     store.command(second, RequestAction("pause"))
