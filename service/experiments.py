@@ -12,7 +12,7 @@ from bakehouse.experiments.designs import invalid, refuse_equal_arms
 from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.experiments.errors import IllegalAction
 from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord
-from bakehouse.experiments.extension import extend_document
+from bakehouse.experiments.extension import extend_document, point_into_extension
 from bakehouse.experiments.planning import (
     Place,
     PlannedArm,
@@ -228,7 +228,7 @@ def find_reusable(services: Services, document: ExperimentDocument, wanted: Sequ
 
 
 async def extend(
-    services: Services, experiment_id: str, posted: object, idempotency: Idempotency | None
+    services: Services, experiment_id: str, posted: JsonObject, idempotency: Idempotency | None
 ) -> ExperimentRecord:
     """Adds seeds, variants or values of axes to an experiment, and queues the runs that this adds."""
     record = await run_in_threadpool(services.experiments.record, experiment_id)
@@ -236,7 +236,11 @@ async def extend(
         first = await run_in_threadpool(services.experiments.first_answer, idempotency)
         if first is not None:
             return record
-    planned = await plan(services, extend_document(record.document, posted))
+    longer = extend_document(record.document, posted)
+    try:
+        planned = await plan(services, longer)
+    except RecipeInvalid as error:
+        raise point_into_extension(record.document, posted, error) from error
 
     def change(before: ExperimentRecord) -> tuple[ExperimentRecord, list[tuple[Run, Texts]]]:
         if before.document != record.document:

@@ -1,12 +1,14 @@
 """Adds seeds, variants or values of axes to the document of an experiment."""
 
+from collections.abc import Iterator
+
 from pydantic import Field, ValidationError
 
 from bakehouse.experiments.designs import invalid
 from bakehouse.experiments.document import ArmName, ExperimentDocument, Grid, Pointer, Search, Seeds, Variants
 from bakehouse.experiments.document import problems as problems_of
 from bakehouse.model import JsonObject, Model
-from bakehouse.recipe.problems import RecipeInvalid, pointer
+from bakehouse.recipe.problems import Problem, RecipeInvalid, path_of, pointer
 
 
 class Extension(Model):
@@ -25,7 +27,7 @@ def extend_document(document: ExperimentDocument, posted: object) -> JsonObject:
     extension = read_extension(posted)
     longer = document.model_dump(mode="json")
     if isinstance(document.design, Search):
-        raise invalid("/design", "conflict", "a search cannot be extended; post a new one")
+        raise invalid("", "conflict", "a search cannot be extended; post a new one")
     for seed in extension.seeds or ():
         if seed not in longer["seeds"]:
             longer["seeds"].append(seed)
@@ -45,6 +47,39 @@ def extend_document(document: ExperimentDocument, posted: object) -> JsonObject:
                 raise invalid(f"/axes{pointer([axis])}", "conflict", message, tuple(document.design.axes))
             longer["design"]["axes"][axis] += values
     return longer
+
+
+def point_into_extension(document: ExperimentDocument, posted: JsonObject, error: RecipeInvalid) -> RecipeInvalid:
+    """Translates the problems of a longer document into problems of what was posted to extend `document`."""
+
+    def translated() -> Iterator[Problem]:
+        for problem in error.problems:
+            place = posted_place(document, posted, problem.pointer or "")
+            # The problem is not in what was posted: the data set may have been deleted since.
+            message = problem.message if place else f"{problem.pointer} of the experiment's document: {problem.message}"
+            yield problem.model_copy(update={"pointer": place, "message": message})
+
+    return RecipeInvalid(translated())
+
+
+def posted_place(document: ExperimentDocument, posted: JsonObject, place: str) -> str:
+    """Returns the place in what was posted that a place in the longer document comes from; empty if there is none."""
+    # If one thing is added, whatever is wrong with the whole comes from that.
+    whole = pointer(list(posted)) if len(posted) == 1 else ""
+    match path_of(place):
+        case ["seeds"] if "seeds" in posted:
+            return "/seeds"
+        case ["design", "variants", name, *rest] if str(name) in posted.get("variants", ()):
+            return pointer(["variants", name, *rest])
+        case ["design", "axes", axis, index, *rest] if axis in posted.get("axes", ()) and isinstance(
+            document.design, Grid
+        ):
+            added = int(index) - len(document.design.axes[str(axis)])
+            return pointer(["axes", axis, added, *rest]) if added >= 0 else whole
+        case ["design" | "seeds", *_]:
+            return whole
+        case _:
+            return ""
 
 
 def read_extension(posted: object) -> Extension:

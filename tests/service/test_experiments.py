@@ -9,6 +9,7 @@ from redis import Redis
 from bakehouse.runs.commands import Pause
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.store import connect
+from bakehouse.runs.wire import text
 from tests.fake_worker import FakeWorker
 from tests.running_service import RunningService
 from tests.runs.examples import PROVENANCE, a_worker
@@ -18,6 +19,9 @@ RECIPE = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [4]}, "no
 # Four hidden units are not divisible into three groups.
 UNEVEN = {"type": "group_norm", "num_groups": 3}
 ABLATION = {"recipe": {**RECIPE, "epochs": 2}, "seeds": 2, "design": {"type": "ablation"}}
+
+SPACE = {"/optimizer/lr": {"type": "log_uniform", "low": 1e-4, "high": 0.1}}
+SMALL_SEARCH = {"recipe": RECIPE, "design": {"type": "search", "space": SPACE, "trials": 2}}
 
 
 def post(api: httpx.Client, document: object = ABLATION, **arguments: object) -> dict[str, Any]:
@@ -119,6 +123,48 @@ def test_a_grid_and_variants_get_further_arms(api: httpx.Client) -> None:
     assert len(api.post(path, json={"variants": {"wet": {"dropout": 0.5}}}).json()["runs"]) == 6
     refused = problem(api.post(path, json={"variants": {"bn": {}}}), 422, "invalid_recipe")
     assert refused["errors"][0]["pointer"] == "/variants/bn"
+
+
+GRID = {**ABLATION, "design": {"type": "grid", "axes": {"/norm": ["none", "batch_norm"], "/dropout": [0, 0.1]}}}
+NAMED = {**ABLATION, "design": {"type": "variants", "variants": {"plain": {"norm": None}, "bn": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("document", "posted", "pointer", "code"),
+    [
+        (NAMED, {"variants": {"ok": {"dropout": 0.5}, "a/b": {"norm": UNEVEN}}}, "/variants/a~1b/norm/num_groups",
+         "conflict"),
+        (NAMED, {"variants": {"5": {"norm": UNEVEN}}}, "/variants/5/norm/num_groups", "conflict"),
+        (NAMED, {"variants": {"again": {}}, "seeds": [7]}, "/variants/again", "equal_arms"),
+        (GRID, {"axes": {"/norm": ["layer_norm", UNEVEN]}}, "/axes/~1norm/1/num_groups", "conflict"),
+        (GRID, {"axes": {"/norm": ["layer_norm", "none"]}}, "/axes/~1norm/1", "conflict"),
+        (GRID, {"axes": {"/dropout": [1 / 1000 * n + 0.2 for n in range(600)]}}, "/axes", "too_many_runs"),
+        (GRID, {"axes": {"/dropout": [[{"type": "dropout", "rate": 0.1}]]}}, "/axes", "equal_arms"),
+        (NAMED, {"variants": {f"p{n}": {"dropout": n / 1000} for n in range(600)}}, "/variants", "too_many_runs"),
+        (NAMED, {"seeds": 600}, "/seeds", "too_many_runs"),
+        (SMALL_SEARCH, {"seeds": 3}, "", "conflict"),
+    ],
+)  # fmt: skip
+def test_a_problem_of_an_extension_is_pointed_out_in_what_was_posted(
+    api: httpx.Client, document: dict[str, Any], posted: dict[str, Any], pointer: str, code: str
+) -> None:
+    path = f"/v1/experiments/{post(api, document)['id']}"
+    refused = problem(api.post(f"{path}/extend", json=posted), 422, "invalid_recipe")
+    assert {(each["pointer"], each["code"]) for each in refused["errors"]} == {(pointer, code)}
+
+
+def test_an_extension_is_told_what_has_become_wrong_with_the_experiment_itself(
+    api: httpx.Client, service: RunningService
+) -> None:
+    path = f"/v1/experiments/{post(api)['id']}"
+    with connect(service.redis_url, patient=True) as redis:
+        key = Keys().experiment(path.rpartition("/")[2])
+        record = redis.hget(key, "record")
+        assert record is not None
+        redis.hset(key, "record", text(record).replace('"dataset":"iris"', '"dataset":"irises"'))
+    refused = problem(api.post(f"{path}/extend", json={"seeds": 3}), 422, "invalid_recipe")
+    assert {(each["pointer"], each["code"]) for each in refused["errors"]} == {("", "unknown_dataset")}
+    assert refused["errors"][0]["message"].startswith("/recipe/dataset of the experiment's document: in the arm ")
 
 
 def test_cancel_ends_all_runs_and_delete_removes_them(api: httpx.Client, worker: FakeWorker) -> None:
