@@ -47,6 +47,14 @@ def check_networks(text: str) -> str:
     return text
 
 
+def check_endpoint(text: str) -> str:
+    """Raises ValueError if the text is not https:// and a host; returns it in lower case."""
+    address = text.lower().removesuffix("/")
+    if not (address.startswith("https://") and HOST.fullmatch(address.removeprefix("https://"))):
+        raise ValueError("should be https:// and a host, with or without a port: https://minio.example.org:9000")
+    return address
+
+
 def check_redis_url(text: str) -> str:
     """Raises ValueError if the text is not the address of a Redis."""
     if not text.startswith(REDIS_SCHEMES):
@@ -119,12 +127,21 @@ class Settings(BaseModel):
     max_entry_bytes: int = Field(default=4 << 30, ge=1024)
     """Limit on the bytes of one file in an uploaded archive."""
     dataset_hosts: Annotated[str, AfterValidator(check_hosts)] = ""
-    """Hosts, separated by commas, from which data sets are fetched by an address that begins with https://, on port 443
-    unless the host is listed with another one. By default nothing is fetched. Hosts of which any address is private,
-    loopback or link-local are refused."""
+    """Hosts, separated by commas, from which data sets are fetched by an address that begins with https:// or s3://, on
+    port 443 unless the host is listed with another one. By default nothing is fetched. Hosts of which any address is
+    private, loopback or link-local are refused."""
     private_dataset_hosts: Annotated[str, AfterValidator(check_hosts)] = ""
     """More hosts, from which data sets are fetched although their addresses may be private or loopback, such as a
     server of your own network. Whoever reaches the service can then read from them."""
+    s3_endpoint: Annotated[str, AfterValidator(check_endpoint)] | None = None
+    """The address of the store of which `s3://BUCKET/KEY` names an object, such as https://minio.example.org:9000; by
+    default Amazon's, which has the object at BUCKET.s3.REGION.amazonaws.com. `dataset_hosts` must list that host."""
+    s3_region: str = Field(default="us-east-1", pattern="^[a-z0-9-]{1,40}$")
+    """The region of the buckets that `s3://` names."""
+    s3_credentials: AbsolutePath | None = None
+    """A file with the access key for `s3://`, in the form of ~/.aws/credentials, of which the part `[default]` is read
+    before each fetch. Only the workers' machines need it. By default requests are not signed, and only public objects
+    can be fetched."""
     fetch_seconds: float = Field(default=3600.0, gt=0)
     """Seconds after which a data set that is still being fetched from another host is refused."""
     lease_seconds: float = Field(default=10.0, gt=0)

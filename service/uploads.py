@@ -18,7 +18,7 @@ from bakehouse.runs.errors import IdempotencyMismatch
 from bakehouse.runs.record import Idempotency
 from bakehouse.settings import Settings
 from bakehouse.store.object_store import ObjectStore
-from bakehouse.uploads.addresses import AddressRefused, HostRules, parse_address
+from bakehouse.uploads.addresses import AddressRefused, HostRules
 from bakehouse.uploads.errors import UploadError, UploadNotFound, WrongDigest
 from bakehouse.uploads.files import delete_files
 from bakehouse.uploads.record import (
@@ -32,6 +32,7 @@ from bakehouse.uploads.record import (
     part_key,
 )
 from bakehouse.uploads.records import DatasetRecords, wake_fetcher, wake_inspector
+from bakehouse.uploads.s3_objects import address_of, parse_source
 from service.errors import InvalidRequest
 from service.receiving import ReceivedFile, require_room
 
@@ -58,17 +59,17 @@ class Uploads:
             wake_fetcher(self._records.redis, self._records.keys)
         return record.listing(parts=self._records.parts(record.id)), replayed
 
-    def _with_address(self, draft: DatasetDraft, source: str) -> DatasetDraft:
+    def _with_address(self, draft: DatasetDraft, text: str) -> DatasetDraft:
         """Returns a draft whose address has one spelling. Raises InvalidRequest if it may not be fetched."""
         rules = HostRules(self._settings)
         try:
-            address = parse_address(source)
-            rules.check(address)
+            source = parse_source(text)
+            rules.check(address_of(source, self._settings))
         except AddressRefused as error:
             problem = Problem(pointer="/source", code="not_fetched", message=str(error), allowed=rules.public)
             raise InvalidRequest(problem) from None
-        filename = draft.filename or address.filename[:MAX_FILENAME_CHARACTERS] or None
-        return draft.model_copy(update={"source": address.url, "filename": filename})
+        filename = draft.filename or source.filename[:MAX_FILENAME_CHARACTERS] or None
+        return draft.model_copy(update={"source": source.url, "filename": filename})
 
     async def receive_part(self, request: Request, dataset_id: str, number: int, digest: str | None) -> Part:
         """Receives a part of a data set. Raises UploadNotFound, NotUploading, WrongDigest and DatasetTooLarge."""

@@ -40,3 +40,10 @@ def test_an_invalid_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_setting_is_refused() -> None:
     with pytest.raises(ValidationError):
         Settings(prot=80)
+
+
+@pytest.mark.parametrize("text", ["minio.lan", "http://minio.lan", "https://minio.lan/data", "https://", "https://a@b"])
+def test_an_endpoint_of_s3_is_an_address_without_a_path(text: str) -> None:
+    with pytest.raises(ValidationError, match="should be https:// and a host"):
+        Settings(s3_endpoint=text)
+    assert Settings(s3_endpoint="https://[2001:DB8::1]:9000/").s3_endpoint == "https://[2001:db8::1]:9000"

@@ -217,7 +217,7 @@ class AsyncClient:
     ) -> DatasetListing:
         """Uploads a file, or a folder as an archive, and waits until it is inspected. By default the file's name gives
         the name, and a terminal shows a progress bar. The same call again resumes an interrupted upload. An address
-        that begins with https:// is fetched by the service, if its settings allow that host.
+        that begins with https:// or s3:// is fetched by the service, if its settings allow that host.
 
         Raises DatasetRefused if the file cannot be used; its `dataset` says why and where.
         """

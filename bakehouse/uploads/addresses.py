@@ -89,10 +89,10 @@ def refuse_scheme(parts: SplitResult) -> None:
             "the address has a name or a password, and addresses are shown to others: use one without, or download the "
             "file and upload it"
         )
-    if parts.scheme == "s3":
-        raise AddressRefused("s3:// is not fetched: use the https:// address of the file, or upload the file")
     if parts.scheme != "https":
-        raise AddressRefused("only addresses that begin with https:// are fetched: download the file, then upload it")
+        raise AddressRefused(
+            "only addresses that begin with https:// or s3:// are fetched: download the file, then upload it"
+        )
 
 
 def is_host(text: str) -> bool:
@@ -115,8 +115,8 @@ class HostRules:
         """Raises AddressRefused for a host that is not listed."""
         if not (self.public or self._private):
             raise AddressRefused(
-                "this service fetches no data from other hosts, because BAKEHOUSE_DATASET_HOSTS, which lists the hosts "
-                "that it may ask, is empty: download the file, then upload it"
+                f"this service fetches no data from {address.authority}, because BAKEHOUSE_DATASET_HOSTS, which lists "
+                "the hosts that it may ask, is empty: download the file, then upload it"
             )
         if not (is_listed(address, self.public) or self.may_be_private(address)):
             raise AddressRefused(

@@ -33,8 +33,8 @@ class DatasetDraft(Model):
     bytes: int | None = Field(default=None, ge=1, lt=2**53)
     """The size of the file, with which the limits are checked before anything is sent."""
     source: str | None = Field(default=None, max_length=MAX_CHARACTERS)
-    """An address that begins with https://, from which a worker's machine fetches the file; nothing is sent then. The
-    settings list the hosts that may be asked, by default none."""
+    """An address that begins with https://, or s3://BUCKET/KEY, from which a worker's machine fetches the file; nothing
+    is sent then. The settings list the hosts that may be asked, by default none."""
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     """The digest of the file at `source`, in hexadecimal. Another file is refused."""
 

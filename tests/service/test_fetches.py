@@ -12,9 +12,13 @@ from bakehouse.cli.main import app
 from bakehouse.client import Client, DatasetRefused
 from tests.https_server import HttpsServer, file_answer, https_server
 from tests.running_inspector import running_inspector
-from tests.running_service import LOG, RunningService, start_service
+from tests.running_service import LOG, PROGRAM, ROOT, RunningService, start_service
+from tests.s3_server import S3Store, write_credentials
 
 TABLE = ("area,price\n" + "".join(f"{n},{3 * n}.5\n" for n in range(40))).encode()
+
+SECRET_KEY = "hunter2/secret"
+STORE = S3Store({"data": {"2026/My Houses.csv": TABLE}}, "AKEY", SECRET_KEY, "eu-north-1", "hunter2-token")
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +36,18 @@ def fetching_service(
     with Redis.from_url(redis_server) as redis:
         redis.flushall()
     home = tmp_path_factory.mktemp("home")
-    service = start_service(redis_server, home, BAKEHOUSE_PRIVATE_DATASET_HOSTS=server.host)
+    credentials = tmp_path_factory.mktemp("secrets") / "credentials"
+    write_credentials(credentials, "AKEY", SECRET_KEY, "aws_session_token = hunter2-token")
+    settings = {
+        "BAKEHOUSE_PRIVATE_DATASET_HOSTS": server.host,
+        "BAKEHOUSE_S3_ENDPOINT": f"https://{server.host}",
+        "BAKEHOUSE_S3_REGION": "eu-north-1",
+    }
+    service = start_service(redis_server, home, program=PROGRAM, folder=ROOT, **settings)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BAKEHOUSE_PRIVATE_DATASET_HOSTS", server.host)
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        patch.setenv("BAKEHOUSE_S3_CREDENTIALS", str(credentials))
         patch.setenv("SSL_CERT_FILE", str(server.authority))
         with running_inspector(service):
             yield service
@@ -65,6 +78,29 @@ def test_the_client_and_the_command_line_name_an_address(
     assert "the same that my_houses@1" in added.stdout
 
 
+def test_an_object_of_a_store_is_named_by_its_bucket_and_key_and_the_secret_key_stays_where_it_is(
+    fetching_service: RunningService, server: HttpsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "answers", [STORE.answer])
+    with Client(fetching_service.url) as client:
+        dataset = client.upload("s3://data/2026/My Houses.csv")
+        assert (dataset.name, dataset.status) == ("my_houses", "ready")
+        assert dataset.upload is not None
+        assert dataset.upload.source == "s3://data/2026/My Houses.csv"
+        assert dataset.upload.sha256 == hashlib.sha256(TABLE).hexdigest()
+        with pytest.raises(DatasetRefused, match=r"the bucket data has no object 2026/my houses\.csv") as refused:
+            client.upload("s3://data/2026/my houses.csv", name="lost")
+    with Redis.from_url(fetching_service.redis_url) as redis:
+        redis.config_set("rdbcompression", "no")
+        kept = b"".join(redis.dump(key) or b"" for key in redis.scan_iter())
+    kept += b"".join(path.read_bytes() for path in fetching_service.home.rglob("*") if path.is_file())
+    assert b"My Houses" in kept
+    assert b"hunter2-" not in kept
+    assert SECRET_KEY.encode() not in kept
+    assert b"AKEY" not in kept
+    assert "hunter2" not in f"{dataset}{refused.value}"
+
+
 def test_what_may_not_be_fetched_is_refused_before_anything_is_asked(
     fetching_service: RunningService, server: HttpsServer
 ) -> None:
@@ -74,6 +110,8 @@ def test_what_may_not_be_fetched_is_refused_before_anything_is_asked(
             ({"source": "https://127.0.0.1/a.csv"}, "/source", "none of the hosts"),
             ({"source": f"https://me:hunter2@{server.host}/a.csv"}, "/source", "a name or a password"),
             ({"source": server.address("/a?token=hunter2")}, "/source", "a key or a signature"),
+            ({"source": "s3://me:hunter2@data/a.csv"}, "/source", "BAKEHOUSE_S3_CREDENTIALS"),
+            ({"source": "s3://data/hunter2/"}, "/source", "a bucket or a folder"),
             ({"source": server.address(), "bytes": 3}, "", "leave one of them out"),
             ({"sha256": "0" * 64}, "", "which is missing"),
             ({"source": server.address(), "sha256": "abc"}, "/sha256", "pattern"),

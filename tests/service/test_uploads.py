@@ -254,7 +254,11 @@ def test_a_name_is_a_parameter_of_a_file_and_a_field_of_a_draft(api: httpx.Clien
 def test_an_address_is_not_fetched_by_default(api: httpx.Client, store: Path) -> None:
     for field, address, said in (
         ("source", "https://example.org/a.csv", "BAKEHOUSE_DATASET_HOSTS"),
-        ("source", "s3://bucket/a.csv", "s3:// is not fetched"),
+        (
+            "source",
+            "s3://bucket/a.csv",
+            "no data from bucket.s3.us-east-1.amazonaws.com, because BAKEHOUSE_DATASET_HOSTS",
+        ),
         ("source", "http://169.254.169.254/", "download the file, then upload it"),
         ("url", "https://example.org/a.csv", "the field `source`"),
     ):

@@ -18,7 +18,7 @@ def test_an_address_has_one_spelling() -> None:
     ("text", "said"),
     [
         ("http://example.org/a.csv", "begin with https://"),
-        ("s3://bucket/a.csv", "s3://"),
+        ("s3://bucket/a.csv", "https:// or s3://"),
         ("file:///etc/passwd", "begin with https://"),
         ("example.org/a.csv", "begin with https://"),
         ("https://user:hunter2@example.org/a", "a name or a password"),

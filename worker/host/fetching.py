@@ -4,7 +4,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO
 
 from bakehouse.data.listing import Inspection, Part
@@ -12,12 +12,14 @@ from bakehouse.runs.artifacts import refuse_without_room
 from bakehouse.runs.errors import StorageFull
 from bakehouse.settings import Settings
 from bakehouse.store.object_store import ObjectStore
-from bakehouse.uploads.addresses import Address, AddressRefused, HostRules, parse_address, parse_location
+from bakehouse.uploads.addresses import Address, AddressRefused, HostRules, parse_location
 from bakehouse.uploads.errors import DatasetTooLarge, UploadsFull
 from bakehouse.uploads.inspections import Inspections
 from bakehouse.uploads.record import DatasetRecord, files_of, part_key
 from bakehouse.uploads.records import DatasetRecords
+from bakehouse.uploads.s3_objects import S3Object, Source, address_of, parse_source
 from worker.host.https_request import Cut, Deadline, FetchRefused, Response, open_response
+from worker.host.s3_access import S3Access
 
 MAX_TRIES = 5
 """Number of tries, one after the other, that bring less than PROGRESS_BYTES."""
@@ -49,8 +51,8 @@ def fetch(
     path = store.new_path(f"{files_of(record.id)}/parts/1")
     try:
         with path.open("xb") as file:
-            download = Download(file, records.settings, lambda size: fetches.reserve(record, size), report)
-            part = download.run(parse_address(record.source or ""))
+            source = parse_source(record.source or "")
+            part = Download(source, file, records.settings, lambda size: fetches.reserve(record, size), report).run()
         refuse_other_digest(part, record.sha256)
         store.put(part_key(record.id, part), path)
         fetches.hand_over(record, part, compare(record, part.sha256, records.all()))
@@ -93,15 +95,18 @@ def describe(error: Exception) -> str:
 
 
 class Download:
-    """Writes the file of an address to the disk; after a cut it asks for the rest only, if the server offers that."""
+    """Writes the file of a source to the disk; after a cut it asks for the rest only, if the server offers that."""
 
     def __init__(
         self,
+        source: Source,
         file: BinaryIO,
         settings: Settings,
         reserve: Callable[[int], None],
         report: Callable[[Inspection | None], None],
     ) -> None:
+        self._address = address_of(source, settings)
+        self._s3 = S3Access(source, settings) if isinstance(source, S3Object) else None
         self._file = file
         self._settings = settings
         self._rules = HostRules(settings)
@@ -114,13 +119,13 @@ class Download:
         self._validator: str | None = None
         """What tells the server that the file is still the one of which we have the beginning."""
 
-    def run(self, address: Address) -> Part:
+    def run(self) -> Part:
         """Fetches the file. Raises AddressRefused and what says that there is no room."""
         tries = 0
         before = 0
         while True:
             try:
-                self._receive(address)
+                self._receive()
             except Cut as error:
                 tries = 1 if self._bytes >= before + PROGRESS_BYTES else tries + 1
                 before = self._bytes
@@ -137,9 +142,9 @@ class Download:
         self._report(None)
         time.sleep(self._deadline.wait(seconds))
 
-    def _receive(self, address: Address) -> None:
+    def _receive(self) -> None:
         """Fetches the file, or the rest of it."""
-        with self._follow(address) as response:
+        with self._follow() as response:
             self._begin(response)
             length = response.headers.get("content-length")
             total = None if length is None else self._bytes + int(length)
@@ -153,20 +158,27 @@ class Download:
                 raise FetchRefused(f"the server sends more than the {self._bytes:,} bytes that it announces")
 
     @contextmanager
-    def _follow(self, address: Address) -> Iterator[Response]:
-        """Asks for the file, also where the server redirects to."""
-        for _ in range(MAX_REDIRECTS + 1):
+    def _follow(self) -> Iterator[Response]:
+        """Asks for the file, also where the server redirects to, which learns nothing of an access key."""
+        address = self._address
+        for count in range(MAX_REDIRECTS + 1):
             self._rules.check(address)
-            may_be_private = self._rules.may_be_private(address)
-            with open_response(
-                address, self._wishes(), may_be_private=may_be_private, deadline=self._deadline
-            ) as response:
+            access = None if count else self._s3
+            with self._ask(address, access) as response:
+                if access is not None:
+                    access.check(response)
                 if response.status not in REDIRECTS:
                     yield response
                     return
                 location = response.headers.get("location", "")
             address = parse_location(location, base=address.url)
         raise FetchRefused(f"the server redirects more than {MAX_REDIRECTS} times")
+
+    def _ask(self, address: Address, access: S3Access | None) -> AbstractContextManager[Response]:
+        wishes = self._wishes()
+        headers = wishes if access is None else access.headers(address, wishes)
+        may_be_private = self._rules.may_be_private(address)
+        return open_response(address, headers, may_be_private=may_be_private, deadline=self._deadline)
 
     def _wishes(self) -> Mapping[str, str]:
         """Returns the header fields that ask for the rest of a file of which we have the beginning."""

@@ -18,7 +18,8 @@ Reference = Annotated[
 @app.command()
 def add(
     source: Annotated[
-        str, typer.Argument(metavar="FILE", help="A file, a folder, an https:// address, or - for standard input.")
+        str,
+        typer.Argument(metavar="FILE", help="A file, a folder, an https:// or s3:// address, or - for standard input."),
     ],
     name: Annotated[
         str | None, typer.Option(help="The name by which recipes will know it; by default that of the file.")
