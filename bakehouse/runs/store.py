@@ -145,6 +145,9 @@ class Store:
         for run_id in self._waiting.ready(held):
             try:
                 record = self.record(run_id)
+                room = record.experiment and held.get(record.experiment.id)
+                if room and room.holds(record.request):
+                    continue
                 if record.status == "queued" and fits(record):
                     return self.commit(record, Claim(owner, self._lease_ms))
             except ExperimentHeld:

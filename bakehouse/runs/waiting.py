@@ -1,7 +1,7 @@
 """Reads the queue: the waiting runs in the order of their turns, and which of them a worker could claim now."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +26,19 @@ class Room:
     """Whether only these may be claimed, because of a request to the experiment."""
     free: int
     """The limit of running runs less those that run; `queued` without a limit."""
+    queues: tuple[str, ...] = ()
+    """The keys of the queues in which its runs wait, apart from those that lost their worker."""
+    asked_queue: str = ""
+    """The key of the index of the runs that were asked to stop."""
 
     @property
     def ready(self) -> int:
         """Number of runs that could be claimed now."""
         return max(0, min(self.asked if self.is_held else self.queued, self.free))
+
+    def holds(self, request: str | None) -> bool:
+        """Returns whether one of its runs cannot be claimed now, given what a user has asked of that run."""
+        return self.free < 1 or (self.is_held and request is None)
 
 
 class WaitingRuns:
@@ -62,7 +70,7 @@ class WaitingRuns:
             replies = iter(pipeline.execute())
         # The same iterator four times: each experiment takes its four replies.
         by_experiment = zip(listed, replies, replies, replies, replies, strict=True)
-        return [room_of(keys["id"], *each) for keys, *each in by_experiment]
+        return [room_of(keys, *each) for keys, *each in by_experiment]
 
     def in_order(self) -> Iterator[str]:
         """Yields the waiting runs in the order of their turns."""
@@ -70,15 +78,17 @@ class WaitingRuns:
             yield from ids
 
     def ready(self, held: dict[str, Room]) -> Iterator[str]:
-        """Yields the waiting runs in order, without those of the experiments that `held` contains at the moment; the
-        caller may add to it."""
+        """Yields the waiting runs in order, without those that experiments in `held` hold back at the moment; the
+        caller may add to it. Runs that lost their worker are among them all the same."""
+        # An idle worker need not look through all that is held.
+        if held and self.count() <= sum(room.queued - room.ready for room in held.values()):
+            return
         for ids in self._chunks():
-            cells: list[Any] = []
-            for index, run_id in enumerate(ids):
-                # Most queues have no experiment that is held, and the caller reads the records anyway.
-                if held and not cells:
-                    cells = self._cells(ids)
-                if not held or not is_held_back(cells[index], held):
+            known, passed_over = 0, set[str]()
+            for run_id in ids:
+                if len(held) > known:
+                    known, passed_over = len(held), self._held_back(ids, held)
+                if run_id not in passed_over:
                     yield run_id
 
     def _chunks(self) -> Iterator[list[str]]:
@@ -92,25 +102,27 @@ class WaitingRuns:
         """Returns the experiments that hold runs back, by their ids."""
         return {room.experiment: room for room in self.rooms() if room.ready < room.queued}
 
-    def _cells(self, ids: list[str]) -> list[Any]:
+    def _held_back(self, ids: list[str], held: Mapping[str, Room]) -> set[str]:
+        """Returns those of some runs that wait in the queues of experiments that hold them back: one command for each
+        queue, because there may be a thousand such runs."""
+        queues = [(room, key) for room in held.values() for key in room.queues]
         with self._redis.pipeline(transaction=False) as pipeline:
-            for run_id in ids:
-                pipeline.hmget(self._keys.run(run_id), "experiment", "request")
-            # The record of a damaged run must not keep the others from being claimed.
-            return pipeline.execute(raise_on_error=False)
+            for _, key in queues:
+                pipeline.zmscore(key, ids)
+            for room, _ in queues:
+                pipeline.zmscore(room.asked_queue, ids)
+            replies = pipeline.execute()
+        found = set()
+        for (room, _), waits, asked in zip(queues, replies, replies[len(queues) :], strict=False):
+            for run_id, turn, request in zip(ids, waits, asked, strict=True):
+                if turn is not None and room.holds("stop" if request is not None else None):
+                    found.add(run_id)
+        return found
 
 
-def room_of(experiment: str, state: Any, queued: int, asked: int, running: int) -> Room:
-    """Returns the room of an experiment, given the fields `request` and `max_running` of its hash and its counts."""
+def room_of(keys: Mapping[str, Any], state: Any, queued: int, asked: int, running: int) -> Room:
+    """Returns the room of an experiment, given its keys, the fields `request` and `max_running` of its hash, and its
+    counts."""
     request, limit = (None if text is None else json.loads(text) for text in state)
-    return Room(experiment, queued, asked, request is not None, queued if limit is None else limit - running)
-
-
-def is_held_back(fields: Any, held: dict[str, Room]) -> bool:
-    """Returns whether a run's experiment holds it back, given its fields `experiment` and `request`."""
-    try:
-        cell, request = (json.loads(text or "null") for text in fields)
-        room = held.get(cell["id"])
-    except (TypeError, ValueError):
-        return False  # the run has no experiment, or the caller notices that its record is damaged
-    return room is not None and (room.free < 1 or (room.is_held and request is None))
+    free = queued if limit is None else limit - running
+    return Room(keys["id"], queued, asked, request is not None, free, tuple(keys["participants"]), keys["asked"])

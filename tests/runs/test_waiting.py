@@ -271,7 +271,45 @@ def test_a_run_behind_an_experiment_at_its_limit_is_claimed_without_reading_its_
     assert redis.info("commandstats")["cmdstat_hgetall"]["calls"] == 1
     assert place_and_reason == (1, "no worker is running")
     assert (store.ready_count(), store.claimable_count()) == (0, 449)
+    redis.config_resetstat()
     assert claimed(store) is None
+    assert commands(redis) <= 8
+
+
+def commands(redis: Redis) -> int:
+    """Returns the number of commands since the last reset, without those of this measurement."""
+    stats = {name.removeprefix("cmdstat_"): each["calls"] for name, each in redis.info("commandstats").items()}
+    return sum(calls for name, calls in stats.items() if not name.startswith(("config", "info")))
+
+
+def test_a_run_that_does_not_fit_is_looked_for_without_reading_those_that_are_held(store: Store, redis: Redis) -> None:
+    experiment_with_runs(store, "exp_a", 450, max_running="1")
+    experiment_with_runs(store, "exp_b", 450, request='"pause"')
+    assert claimed(store)
+    alone = [posted(store, priority=-1) for _ in range(2)]
+    redis.config_resetstat()
+    looked_at = []
+
+    def is_small(record: Record) -> bool:
+        looked_at.append(record.id)
+        return False
+
+    assert store.claim(an_owner("small"), fits=is_small) is None
+    assert looked_at == alone
+    assert commands(redis) <= 50
+
+
+def test_a_run_of_a_held_experiment_that_lost_its_worker_waits_too(store: Store, redis: Redis) -> None:
+    experiment_with_runs(store, "exp_a", 2)
+    record = claimed(store)
+    assert record is not None
+    assert record.owner is not None
+    redis.hset(KEYS.experiment("exp_a"), "request", '"pause"')
+    store.command(record.id, OwnerLost(nonce=record.owner.nonce))
+    alone = posted(store)
+    assert claimed_ids(store, 2) == [alone]
+    redis.hset(KEYS.experiment("exp_a"), "request", "null")
+    assert claimed_ids(store, 1) == [record.id]
 
 
 @pytest.mark.parametrize("request_of", ["pause", "stop", "cancel"])
