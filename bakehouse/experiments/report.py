@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from bakehouse.experiments.answer import ArmResult, Effect, Results
 from bakehouse.experiments.dot_plot import draw_dot_plot
+from bakehouse.experiments.ensemble import Ensemble
 from bakehouse.experiments.measured import DesignType
-from bakehouse.experiments.words import difference_text, value_text
+from bakehouse.experiments.words import difference_text, ensemble_name, value_text
 from bakehouse.model import JsonObject
 from bakehouse.plurals import count_of, listed
 
@@ -110,9 +111,10 @@ def question_texts(facts: ReportFacts, results: Results) -> Iterator[str]:
 
 
 def answer_table(results: Results) -> Table:
-    """Returns a row for each arm: its mean, and how it compares with the baseline."""
+    """Returns a row for each arm: its mean, and how it compares with the baseline; and a row for each ensemble."""
     head = ("arm", "n", "mean (95 % interval)", "difference (95 % interval)", "p, adjusted", "verdict")
-    return Table(head, tuple(answer_cells(arm, results) for arm in results.arms))
+    ensembles = (ensemble_cells(ensemble, results.metric) for ensemble in results.ensembles)
+    return Table(head, (*(answer_cells(arm, results) for arm in results.arms), *ensembles))
 
 
 def answer_blocks(results: Results) -> Iterator[Block]:
@@ -122,16 +124,19 @@ def answer_blocks(results: Results) -> Iterator[Block]:
         f"Differences are paired by seed, with intervals by {kind}. "
         "The p value is adjusted for the number of arms (Holm)."
     )
+    if results.ensembles:
+        yield Items(tuple(ensemble.sentence for ensemble in results.ensembles))
     if results.effects:
         yield Heading("Effects", level=3)
         effect_head = ("effect", "type", "difference (95 % interval)", "p, adjusted", "verdict")
         yield Table(effect_head, tuple(effect_cells(effect, results.metric) for effect in results.effects))
     yield Heading("What differs, and what it took", level=3)
     tests = list(dict.fromkeys(name for arm in results.arms for name in arm.test))
-    rows = tuple((*cost_cells(arm), *test_cells(arm, tests)) for arm in results.arms)
-    yield Table(("arm", "differs in", "parameters", "epochs", "seconds", *tests), rows)
+    rows = [(*cost_cells(arm), *test_cells(arm.test, tests)) for arm in results.arms]
+    rows += [(ensemble_name(each), *"----", *test_cells(each.test, tests)) for each in results.ensembles]
+    yield Table(("arm", "differs in", "parameters", "epochs", "seconds", *tests), tuple(rows))
     if tests:
-        yield Paragraph("The values on the test split are means, and choose nothing.")
+        yield Paragraph("The values of arms on the test split are means, and choose nothing.")
 
 
 def is_cross_validation(results: Results) -> bool:
@@ -148,6 +153,14 @@ def answer_cells(arm: ArmResult, results: Results) -> tuple[str, ...]:
     return arm.name, str(arm.n), mean, difference, p_text(found.p_adjusted), found.verdict
 
 
+def ensemble_cells(ensemble: Ensemble, metric: str) -> tuple[str, ...]:
+    """Returns the value of an ensemble in place of a mean, and the mean of its members in place of a difference."""
+    value, members = ensemble.validation.get(metric), ensemble.members.get(metric)
+    own = "-" if value is None else value_text(value, None, metric)
+    compared = "-" if members is None else f"its members: {value_text(members, None, metric)}"
+    return ensemble_name(ensemble), "1", own, compared, "-", "ensemble"
+
+
 def cost_cells(arm: ArmResult) -> tuple[str, ...]:
     return (
         arm.name,
@@ -158,8 +171,9 @@ def cost_cells(arm: ArmResult) -> tuple[str, ...]:
     )
 
 
-def test_cells(arm: ArmResult, tests: Sequence[str]) -> tuple[str, ...]:
-    return tuple(value_text(arm.test[name], None, name) if name in arm.test else "-" for name in tests)
+def test_cells(measured: Mapping[str, float | None], tests: Sequence[str]) -> tuple[str, ...]:
+    found = ((name, measured.get(name)) for name in tests)
+    return tuple("-" if value is None else value_text(value, None, name) for name, value in found)
 
 
 def effect_cells(effect: Effect, metric: str) -> tuple[str, ...]:

@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable
 
 from bakehouse.experiments.answer import Difference, Effect
+from bakehouse.experiments.ensemble import Ensemble
 from bakehouse.experiments.statistics import ALPHA, Comparison, Interval
+from bakehouse.plurals import count_of
 
 POINTS = {
     "_balanced_accuracy": "points of balanced accuracy", "_accuracy": "points", "_f1": "points of F1",
@@ -31,6 +33,12 @@ def difference_text(found: Difference | Effect, metric: str) -> str:
         low, high = (write(factor * end) for end in found.interval)
         parts.append(f"{low} to {high}")
     return ", ".join([*parts, f"n = {found.n}"])
+
+
+def ensemble_name(ensemble: Ensemble) -> str:
+    """Returns the name of an ensemble in a table of arms: `5 runs of plain as one model`."""
+    mean = ", geometric mean" if ensemble.mean == "geometric" else ""
+    return f"{count_of(ensemble.n, 'run')} of {ensemble.arm} as one model{mean}"
 
 
 def value_text(value: float, interval: Interval | None, metric: str) -> str:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from bakehouse.experiments.ensemble import Ensemble
 from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion, DesignType, MeasuredRun
 
 Values = Mapping[str, Sequence[float | None]]
@@ -46,4 +47,19 @@ def factorial_of(values: Values, factors: tuple[str, ...]) -> ComparisonQuestion
     arms = tuple(ArmFacts(name, levels=on) for name, on in zip(values, levels, strict=True))
     return ComparisonQuestion(
         "exp_1", "finished", "factorial", "validation_accuracy", arms[0].name, arms, factors=factors
+    )
+
+
+def an_ensemble(arm: str) -> Ensemble:
+    return Ensemble(
+        name=f"{arm}-geometric",
+        arm=arm,
+        mean="geometric",
+        n=3,
+        runs=("run_0", "run_1", "run_2"),
+        validation={"validation_accuracy": 0.994},
+        test={"test_accuracy": 0.95, "test_loss": 0.2},
+        members={"validation_accuracy": 0.98},
+        sentence="It is one model.",
+        created_at="",
     )

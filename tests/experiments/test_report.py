@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from bakehouse.experiments.report import ReportFacts, write_report
 from bakehouse.experiments.report_formats import as_html, as_markdown
 from bakehouse.experiments.results import compute_results
-from tests.experiments.measured_arms import ask, runs_of
+from tests.experiments.measured_arms import an_ensemble, ask, runs_of
 
 NAME = "what <b>buys</b> what | on `my` *digits* & # more\x07"
 DOCUMENT = {"name": NAME, "recipe": {"dataset": "digits"}, "seeds": 3, "design": {"type": "ablation"}}
@@ -61,6 +61,17 @@ def test_both_forms_answer_and_name_what_is_unsure() -> None:
         assert "The GPU has too little memory." in text
         assert all(word in text for word in ("0a1b", "torch 2.12.0", "without a|b", "98.0 %", "90.0 %"))
         assert "bakehouse experiment run experiment.json" in text
+
+
+def test_an_ensemble_is_listed_beside_the_arms() -> None:
+    results = RESULTS.model_copy(update={"ensembles": (an_ensemble("recipe"),)})
+    markdown = as_markdown(write_report(FACTS, results)).replace("\\", "")
+    rows = [line for line in markdown.splitlines() if line.startswith("| 3 runs of recipe as one model")]
+    assert rows == [
+        "| 3 runs of recipe as one model, geometric mean | 1 | 99.4 % | its members: 98.0 % | - | ensemble |",
+        "| 3 runs of recipe as one model, geometric mean | - | - | - | - | 95.0 % | 0.2000 |",
+    ]
+    assert "- It is one model." in markdown
 
 
 def test_the_document_in_a_report_makes_the_experiment_again() -> None:

@@ -11,8 +11,9 @@ from bakehouse.cli.output import output_width
 from bakehouse.cli.tables import Column, Row, table
 from bakehouse.client import ClientExperiment
 from bakehouse.experiments.answer import ArmResult, Difference, Effect, Results
+from bakehouse.experiments.ensemble import Ensemble
 from bakehouse.experiments.report import p_text
-from bakehouse.experiments.words import difference_text, value_text
+from bakehouse.experiments.words import difference_text, ensemble_name, value_text
 
 VALUE_FIELDS = ("arm", "seed", "fold", "run", "status", "reused", "metric", "value")
 
@@ -24,6 +25,9 @@ def print_answer(results: Results) -> None:
     if any(effect.type != "ingredient" for effect in results.effects):
         print()
         print(effects_table(results))
+    for ensemble in results.ensembles:
+        print()
+        print(fold(ensemble.sentence))
     for arm in results.arms:
         for run in arm.failed:
             place = f"seed {run.seed}" + ("" if run.fold is None else f", fold {run.fold}")
@@ -32,19 +36,19 @@ def print_answer(results: Results) -> None:
         print(sanitize(f"warning: {caution.message}"), file=sys.stderr)
     sys.stderr.flush()
     print()
-    print(sentence_text(results), flush=True)
+    print(fold(results.sentence), flush=True)
 
 
-def sentence_text(results: Results) -> str:
-    """Returns the answer in words; on a terminal, broken between words."""
-    text = sanitize(results.sentence)
+def fold(sentence: str) -> str:
+    """Returns a sentence for stdout; on a terminal, broken between words."""
+    text = sanitize(sentence)
     width = output_width()
     return text if width is None else textwrap.fill(text, max(width, 20), break_long_words=False)
 
 
 def arms_table(results: Results) -> str:
     """Returns a row for each arm: its mean, and how it compares with the baseline; without a baseline, as in a search,
-    what differs in its recipe."""
+    what differs in its recipe. Below are the ensembles."""
     has_failed = any(arm.failed for arm in results.arms)
     differences = (
         Column("DIFFERENCE", rank=1),
@@ -60,7 +64,17 @@ def arms_table(results: Results) -> str:
         Column("95 % INTERVAL", rank=3),
         *((Column("DIFFERS IN", least=16),) if results.baseline is None else differences),
     ]
-    return table(columns, [arm_row(arm, results, has_failed=has_failed) for arm in results.arms])
+    rows = [arm_row(arm, results, has_failed=has_failed) for arm in results.arms]
+    rows += [ensemble_row(each, results, has_failed=has_failed) for each in results.ensembles]
+    return table(columns, rows)
+
+
+def ensemble_row(ensemble: Ensemble, results: Results, *, has_failed: bool) -> Row:
+    """Returns the value of an ensemble in the column of means; it is compared with no arm."""
+    value = ensemble.validation.get(results.metric)
+    text = "-" if value is None else value_text(value, None, results.metric)
+    compared = () if results.baseline is None else ("-", "-", "-")
+    return (ensemble_name(ensemble), "1", *(["-"] if has_failed else []), text, "-", *compared, "ensemble")
 
 
 def arm_row(arm: ArmResult, results: Results, *, has_failed: bool) -> Row:
