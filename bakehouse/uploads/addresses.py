@@ -10,6 +10,8 @@ from bakehouse.settings import Settings, split_at_commas
 
 HTTPS = 443
 MAX_CHARACTERS = 2_000
+MAX_LOCATION_CHARACTERS = 8_000
+"""Limit on an address to which a server redirects. A signed one may contain a token of more than a thousand."""
 PRINTABLE = re.compile(r"[!-~]+")
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 SECRET = re.compile(
@@ -53,7 +55,7 @@ class Address:
 
 def parse_address(text: str) -> Address:
     """Reads an address that a user gives. Raises AddressRefused."""
-    address = parse_location(text)
+    address = parse_location(text, max_characters=MAX_CHARACTERS)
     names = [name for name, _ in parse_qsl(urlsplit(text).query, keep_blank_values=True)]
     if any(SECRET.fullmatch(name) for name in names):
         raise AddressRefused(
@@ -63,12 +65,12 @@ def parse_address(text: str) -> Address:
     return address
 
 
-def parse_location(text: str, base: str = "") -> Address:
+def parse_location(text: str, base: str = "", *, max_characters: int = MAX_LOCATION_CHARACTERS) -> Address:
     """Reads an address to which a server redirects, which may be signed for this one request. Raises
     AddressRefused."""
-    if len(text) > MAX_CHARACTERS or not PRINTABLE.fullmatch(text) or "\\" in text:
+    if len(text) > max_characters or not PRINTABLE.fullmatch(text) or "\\" in text:
         raise AddressRefused(
-            f"an address has 1 to {MAX_CHARACTERS:,} printable ASCII characters without spaces: write others as %20"
+            f"an address has 1 to {max_characters:,} printable ASCII characters without spaces: write others as %20"
         )
     try:
         parts = urlsplit(urljoin(base, text))

@@ -67,7 +67,10 @@ def refuse_other_digest(part: Part, expected: str | None) -> None:
     if not part.bytes:
         raise FetchRefused("the file is empty")
     if expected not in (None, part.sha256):
-        raise FetchRefused(f"the file has the sha-256 {part.sha256}, not {expected}")
+        raise FetchRefused(
+            f"the file has the sha-256 {part.sha256}, not {expected}, which the request has: it has changed, or is "
+            "another file"
+        )
 
 
 def compare(record: DatasetRecord, sha256: str, others: list[DatasetRecord]) -> str | None:
@@ -161,8 +164,8 @@ class Download:
     def _follow(self) -> Iterator[Response]:
         """Asks for the file, also where the server redirects to, which learns nothing of an access key."""
         address = self._address
+        self._rules.check(address)
         for count in range(MAX_REDIRECTS + 1):
-            self._rules.check(address)
             access = None if count else self._s3
             with self._ask(address, access) as response:
                 if access is not None:
@@ -170,9 +173,20 @@ class Download:
                 if response.status not in REDIRECTS:
                     yield response
                     return
-                location = response.headers.get("location", "")
-            address = parse_location(location, base=address.url)
+            address = self._next_address(response, address)
         raise FetchRefused(f"the server redirects more than {MAX_REDIRECTS} times")
+
+    def _next_address(self, response: Response, base: Address) -> Address:
+        """Returns where the server redirects to. Raises FetchRefused if that may not be asked."""
+        location = response.headers.get("location")
+        if location is None:
+            raise FetchRefused(f"the server answers with status {response.status}, and does not say where the file is")
+        try:
+            address = parse_location(location, base=base.url)
+            self._rules.check(address)
+        except AddressRefused as error:
+            raise FetchRefused(f"the server redirects to an address that is not fetched: {error}") from error
+        return address
 
     def _ask(self, address: Address, access: S3Access | None) -> AbstractContextManager[Response]:
         wishes = self._wishes()
