@@ -13,14 +13,13 @@ from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.experiments.errors import IllegalAction
 from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord
 from bakehouse.experiments.extension import extend_document, point_into_extension
+from bakehouse.experiments.filling import fill, find_reusable
+from bakehouse.experiments.planned_runs import PlannedRun, planned_runs
 from bakehouse.experiments.planning import (
-    Place,
     PlannedArm,
     described,
     metric_of,
-    new_run,
     places,
-    reused_run,
 )  # fmt: skip
 from bakehouse.experiments.question import (
     Question,
@@ -31,6 +30,7 @@ from bakehouse.experiments.question import (
     read_experiment,
     with_fold,
 )
+from bakehouse.experiments.references import builds_on, in_order
 from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker, reopened
 from bakehouse.experiments.space import check_space
 from bakehouse.experiments.store import new_experiment_id
@@ -80,6 +80,11 @@ class Planned:
     metric: str
 
     @property
+    def first_arms(self) -> tuple[PlannedArm, ...]:
+        """The arms that build on no other, so that their runs can be created at once."""
+        return tuple(arm for arm in self.arms if not arm.builds_on)
+
+    @property
     def document(self) -> ExperimentDocument:
         """The document as it was read."""
         return self.question.document
@@ -91,26 +96,37 @@ async def plan(services: Services, posted: object) -> Planned:
     document = question.document
     if isinstance(document.design, Search):
         return await plan_search(services, question, document.design)
-    arms: list[PlannedArm] = []
+    planned: dict[str, PlannedArm] = {}
     problems: list[Problem] = []
-    for arm in question.arms.arms:
+    for arm in in_order(question.arms.arms):
+        if not planned.keys() >= set(builds_on(arm)):
+            continue  # an arm that it builds on has a problem
         try:
             templates = {}
             for fold in folds_of(document):
                 recipe = with_fold(arm.recipe, document.folds, fold)
-                templates[fold], _ = await services.preparation.template(recipe)
-            arms.append(PlannedArm(arm.name, templates, arm.levels))
+                runs = runs_of([planned[name] for name in builds_on(arm)], fold)
+                templates[fold], _ = await services.preparation.template(recipe, runs)
+            planned[arm.name] = PlannedArm(arm.name, templates, arm.levels, builds_on(arm))
         except RecipeInvalid as error:
             problems += point_into_document(arm, document, error).problems
             if len(problems) >= MAX_PROBLEMS:
                 break
     if problems:
         raise RecipeInvalid(problems[:MAX_PROBLEMS])
+    arms = tuple(planned[arm.name] for arm in question.arms.arms)
     refuse_equal_arms(question.arms, [arm.planned.recipe_group_sha256 for arm in arms], document.design)
-    prepared = await services.preparation.prepare(question.arms.arms[0].recipe)
+    # All arms have the same targets; the first in this order builds on no other.
+    prepared = await services.preparation.prepare(in_order(question.arms.arms)[0].recipe)
     metric = metric_of(document, question.recipe, prepared.plan)
     baseline = next(arm for arm in arms if arm.name == question.arms.baseline)
-    return Planned(question, baseline.planned, tuple(arms), metric)
+    return Planned(question, baseline.planned, arms, metric)
+
+
+def runs_of(arms: Sequence[PlannedArm], fold: int | None) -> dict[str, PlannedRun]:
+    """Returns the runs that arms will have in one fold, by the ids that stand in for them."""
+    planned = [(arm.name, arm.templates[fold].planned) for arm in arms]
+    return planned_runs((name, run.recipe, run.dataset_fingerprint) for name, run in planned)
 
 
 async def plan_search(services: Services, question: Question, design: Search) -> Planned:
@@ -133,10 +149,12 @@ async def plan_search(services: Services, question: Question, design: Search) ->
 async def preview(services: Services, posted: object) -> ExperimentPreview:
     """Returns what an experiment would train, without storing anything."""
     planned = await plan(services, posted)
-    wanted = list(places(planned.arms, planned.document.seeds))
-    reused = await run_in_threadpool(find_reusable, services, planned.document, wanted)
+    wanted = list(places(planned.first_arms, planned.document.seeds))
+    reused = await run_in_threadpool(find_reusable, services.experiments, planned.document, wanted)
     capacity = await services.async_store.capacity()
+    later = places([arm for arm in planned.arms if arm.builds_on], planned.document.seeds)
     new = [place.template.work for place, run in zip(wanted, reused, strict=True) if run is None]
+    new += [place.template.work for place in later]
     seconds = await run_in_threadpool(total_seconds, new, capacity, planned.document.max_running)
     return ExperimentPreview(
         metric=planned.metric,
@@ -179,19 +197,19 @@ def create(services: Services, planned: Planned, idempotency: Idempotency | None
         architecture=base.architecture.type,
         arms=described(planned.arms, planned.base.recipe),
         reused=(),
-        is_complete=not isinstance(document.design, Search),
+        is_complete=not isinstance(document.design, Search) and planned.first_arms == planned.arms,
         priority=document.priority,
         max_running=document.max_running,
     )
-    wanted = list(places(planned.arms, document.seeds))
-    filled, runs = fill(services, record, wanted)
+    wanted = list(places(planned.first_arms, document.seeds))
+    filled, runs = fill(services.experiments, record, wanted)
     try:
         created = services.experiments.create(filled, runs, idempotency)
     except SourceRunDeleted as error:
         # A run that would have been used again was deleted meanwhile; without it, a new one is trained.
         if error.source not in {each.run for each in filled.reused}:
             raise
-        filled, runs = fill(services, record, wanted)
+        filled, runs = fill(services.experiments, record, wanted)
         created = services.experiments.create(filled, runs, idempotency)
     if not created.replayed:
         wake_workers(services, len(runs))
@@ -204,27 +222,6 @@ def with_pinned_dataset(document: ExperimentDocument, dataset_id: str) -> Experi
     posted = document.recipe["dataset"]
     dataset = {**posted, "id": dataset_id} if isinstance(posted, dict) else dataset_id
     return document.model_copy(update={"recipe": {**document.recipe, "dataset": dataset}})
-
-
-def fill(
-    services: Services, record: ExperimentRecord, wanted: Sequence[Place]
-) -> tuple[ExperimentRecord, list[tuple[Run, Texts]]]:
-    """Returns a record with the finished runs that it can use again, and new runs for all other places."""
-    found = find_reusable(services, record.document, wanted)
-    reused = [reused_run(place, run_id) for place, run_id in zip(wanted, found, strict=True) if run_id is not None]
-    runs = [
-        new_run(place, record.id, record.priority)
-        for place, run_id in zip(wanted, found, strict=True)
-        if run_id is None
-    ]
-    return record.model_copy(update={"reused": (*record.reused, *reused)}), runs
-
-
-def find_reusable(services: Services, document: ExperimentDocument, wanted: Sequence[Place]) -> list[str | None]:
-    """Returns, for each place, a finished run that is its result; None if there is none."""
-    if not document.reuse:
-        return [None] * len(wanted)
-    return services.experiments.reusable([place.digest for place in wanted])
 
 
 async def extend(
@@ -268,11 +265,12 @@ def extended(
             "document": document,
             "seeds": tuple(document.seeds),
             "arms": described(planned.arms, planned.base.recipe),
+            "is_complete": planned.first_arms == planned.arms,
         }
     )
     there = {(run.arm, run.seed, run.fold) for run in services.experiments.runs(before)}
-    missing = [place for place in places(planned.arms, document.seeds) if place.key not in there]
-    return fill(services, record, missing)
+    missing = [place for place in places(planned.first_arms, document.seeds) if place.key not in there]
+    return fill(services.experiments, record, missing)
 
 
 def act_on_all(services: Services, experiment_id: str, request: Request) -> None:
@@ -331,7 +329,7 @@ def preview_deletion(services: Services, experiment_id: str) -> ExperimentDeleti
     record = services.experiments.record(experiment_id)
     refuse_active(services, record)
     own = services.experiments.run_ids(experiment_id)
-    needed = services.experiments.with_dependants(own)
+    needed = services.experiments.needed(own)
     return ExperimentDeletion(
         id=experiment_id,
         runs=tuple(run_id for run_id in own if run_id not in needed),

@@ -1,13 +1,14 @@
 """Plans posted recipes, and remembers the plans of recipes that differ only in name, labels and seed."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetError
+from bakehouse.experiments.planned_runs import NOT_PLANNED, PlannedRun, WithPlannedRuns
 from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.estimate import Estimate
 from bakehouse.plan.pictures import picture_size, with_size
@@ -54,11 +55,14 @@ class Preparation:
         limits = await self._limits()
         return await run_in_threadpool(self._prepare, document, limits)
 
-    async def template(self, document: object) -> tuple[RunTemplate, Recipe]:
-        """Returns a template for the runs of a posted recipe, and the recipe. Raises RecipeInvalid or
-        DatasetNotReady."""
+    async def template(
+        self, document: object, planned: Mapping[str, PlannedRun] = NOT_PLANNED
+    ) -> tuple[RunTemplate, Recipe]:
+        """Returns a template for the runs of a posted recipe, and the recipe, which may build on runs that are only
+        planned. Raises RecipeInvalid or DatasetNotReady."""
         if has_more_values(document, MAX_VALUES_IN_EVENT_LOOP):
-            prepared = await self.prepare(document)
+            limits = await self._limits()
+            prepared = await run_in_threadpool(self._prepare, document, limits, planned)
             return new_template(prepared), prepared.plan.recipe
         recipe = read_recipe(document)
         limits = await self._limits()
@@ -67,7 +71,7 @@ class Preparation:
         if found and not is_oversized(found.estimate, limits) and await self._is_unchanged(recipe, found.card):
             self._remembered.move_to_end(key)
             return found.template, recipe
-        prepared = await run_in_threadpool(self._prepare, document, limits)
+        prepared = await run_in_threadpool(self._prepare, document, limits, planned)
         template = new_template(prepared)
         # A run that this recipe builds on may be deleted, or its data set may change.
         if not checkpoints_in(recipe):
@@ -84,8 +88,9 @@ class Preparation:
         memory = await self._async_store.largest_memory()
         return Limits(parameters=self._settings.max_parameters, memory_bytes=memory)
 
-    def _prepare(self, document: object, limits: Limits) -> Prepared:
-        return prepare(document, self._catalog, limits, runs=self._runs, wait_seconds=MAX_PACKING_SECONDS)
+    def _prepare(self, document: object, limits: Limits, planned: Mapping[str, PlannedRun] = NOT_PLANNED) -> Prepared:
+        runs = WithPlannedRuns(self._runs, planned)
+        return prepare(document, self._catalog, limits, runs=runs, wait_seconds=MAX_PACKING_SECONDS)
 
     async def _is_unchanged(self, recipe: Recipe, card: DatasetCard) -> bool:
         """Returns whether the data set of a remembered plan is still the same; a name may mean a newer version now."""

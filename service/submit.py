@@ -10,7 +10,8 @@ from starlette.concurrency import run_in_threadpool
 
 from bakehouse.advice.advice import Advice
 from bakehouse.experiments.errors import ExperimentNotFound
-from bakehouse.experiments.requests import reopen
+from bakehouse.experiments.experiment import ExperimentRecord
+from bakehouse.experiments.requests import FINAL, reopen
 from bakehouse.model import JsonObject, Model
 from bakehouse.plan.layers import Activation, DropConnect, Dropout, Norm, Pool, Primitive, walk
 from bakehouse.plan.plan import Plan
@@ -131,6 +132,7 @@ async def retry(services: Services, run_id: str, idempotency: Idempotency | None
     """Queues the recipe of a run again, with the run's present name, labels and priority. In its experiment the new run
     takes the place of the old one; raises RunReplaced if another one has taken it before."""
     if idempotency and (created := await services.async_store.first_answer(idempotency)):
+        await run_in_threadpool(expect_more_runs, services, created.run.id)
         return created
     # Looked up after `first_answer`, so that a repeated request succeeds even if the run was deleted since.
     run = await get_finished_run(services, run_id, asked="retried")
@@ -152,10 +154,28 @@ async def retry(services: Services, run_id: str, idempotency: Idempotency | None
         raise RunReplaced(run_id, rival)
     try:
         await run_in_threadpool(reopen, run.experiment.id, services.experiments, services.store, services.artifacts)
-        return await again(experiment=run.experiment)
+        created = await again(experiment=run.experiment)
+        await run_in_threadpool(expect_more_runs, services, created.run.id)
+        return created
     except (ExperimentNotFound, ExperimentChanged):
         # Without its experiment, which was deleted, the new run stands alone.
         return await again()
+
+
+def expect_more_runs(services: Services, run_id: str) -> None:
+    """Has supervisors look again at the experiment of a run that was retried: other arms may build on it."""
+
+    def change(before: ExperimentRecord) -> tuple[ExperimentRecord, tuple[()]]:
+        if not before.has_dependents or before.request in FINAL:
+            return before, ()
+        # Always a write, so that a supervisor that has not seen the new run cannot end the experiment afterwards.
+        return before.model_copy(update={"is_complete": False, "updated_at": ""}), ()
+
+    # One of them may have been deleted meanwhile.
+    with suppress(RunNotFound, ExperimentNotFound):
+        cell = services.store.record(run_id).experiment
+        if cell is not None:
+            services.experiments.change(cell.id, change)
 
 
 async def verify(services: Services, run_id: str, idempotency: Idempotency | None) -> CreatedRun:

@@ -14,12 +14,14 @@ from redis.exceptions import ConnectionError as RedisUnreachable
 
 from bakehouse.experiments.experiment import Experiment
 from bakehouse.experiments.store import ExperimentStore
+from bakehouse.recipe.checkpoint import checkpoints_in
 from bakehouse.runs.record import Record
 from bakehouse.runs.store import connect
 from tests.processes import kill, wait_until
 from tests.running_home import RunningHome, redis_pid, run_home
 
 SMALL = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [4]}, "epochs": 2}
+COPIED = {"type": "transfer", "checkpoint": {"arm": "student"}, "layers": "all"}
 LONG = {**SMALL, "epochs": 100_000}
 # Long enough that runs are in training when a part of the home is killed.
 DISTURBED: dict[str, Any] = {
@@ -212,6 +214,22 @@ def test_a_deletion_that_was_interrupted_is_carried_out(home: RunningHome) -> No
             asked.result()
     wait_until(lambda: not store.run_ids(experiment["id"]))
     wait_until(lambda: home.child("service") not in (0, service))
+
+
+def test_a_student_learns_from_the_teacher_of_its_seed(home: RunningHome) -> None:
+    student = {"objective": {"distillation": {"teacher": {"arm": "teacher"}}}}
+    variants = {"teacher": {}, "student": student, "grandchild": {"pretraining": COPIED}}
+    design = {"type": "variants", "variants": variants}
+    experiment = home.post("/v1/experiments", {"recipe": SMALL, "seeds": 2, "design": design, "reuse": False})
+    found = finished(home, experiment["id"])
+    assert (found.status, found.counts, found.missing) == ("finished", {"succeeded": 6}, ())
+    runs = {(run.arm, run.seed): home.store.record(run.run) for run in found.runs}
+    for (arm, seed), run in runs.items():
+        for named in checkpoints_in(run.recipe).values():
+            source = runs[{"student": "teacher", "grandchild": "student"}[arm], seed]
+            [best] = [each for each in source.checkpoints if "best" in each.roles]
+            assert (named.run, named.digest) == (source.id, best.sha256)
+    assert len(found.runs) == 6
 
 
 def test_the_services_log_has_no_unexpected_error(home: RunningHome) -> None:

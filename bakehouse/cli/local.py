@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +19,7 @@ from bakehouse.cli.tables import advice_row, block
 from bakehouse.cli.view import View, label_of
 from bakehouse.client import Client, RunEvent, Unreachable
 from bakehouse.data.catalog import Catalog
+from bakehouse.experiments.planned_runs import NOT_PLANNED, PlannedRun, WithPlannedRuns
 from bakehouse.model import JsonObject
 from bakehouse.plurals import count_of
 from bakehouse.prepare import Limits, Prepared, prepare
@@ -31,10 +32,13 @@ TRAIN_PACKING_SECONDS = 1800.0
 LINT_PACKING_SECONDS = 60.0
 
 
-def prepare_locally(document: JsonObject, settings: Settings, *, wait_seconds: float) -> Prepared:
-    """Plans a recipe with this machine's data sets and the runs that were trained without a service."""
+def prepare_locally(
+    document: JsonObject, settings: Settings, *, wait_seconds: float, planned: Mapping[str, PlannedRun] = NOT_PLANNED
+) -> Prepared:
+    """Plans a recipe with this machine's data sets and the runs that were trained without a service. In an experiment
+    it may also build on runs that are only planned."""
     limits = Limits(parameters=settings.max_parameters)
-    runs = LocalRuns(settings.trained)
+    runs = WithPlannedRuns(LocalRuns(settings.trained), planned)
     return prepare(document, Catalog(settings), limits, runs=runs, wait_seconds=wait_seconds)
 
 

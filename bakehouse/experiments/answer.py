@@ -12,14 +12,15 @@ ExperimentStatus = Literal["queued", "running", "paused", "finished", "cancelled
 
 
 class FailedRun(Model):
-    """A run that is over without a value."""
+    """A run that is over without a value, or that was not created because one has failed that it builds on."""
 
     run: str
+    """The run; of one that was not created, the one that has failed."""
     seed: int
     fold: int | None = None
     code: str
-    """A name that programs can compare: the reason of the run, or `no_value` if it succeeded without a finite value of
-    the metric."""
+    """A name that programs can compare: the reason of the run, `no_value` if it succeeded without a finite value of the
+    metric, or `not_created`."""
     message: str
     """What happened, as human-readable text."""
 

@@ -21,7 +21,8 @@ class DeletedRuns:
 def delete_runs(experiment_id: str, experiments: ExperimentStore, store: Store, artifacts: Artifacts) -> DeletedRuns:
     """Deletes the runs that a deleted experiment has made, except those that others need."""
     found = DeletedRuns()
-    for run_id in experiments.run_ids(experiment_id):
+    # The newest first: a run is younger than those that it builds on, which are needed as long as it is there.
+    for run_id in reversed(experiments.run_ids(experiment_id)):
         try:
             store.delete(run_id)
         except RunHasDependants:

@@ -10,6 +10,7 @@ from typing import assert_never
 from jsonpointer import JsonPointer, JsonPointerException
 
 from bakehouse.experiments.document import MAX_FACTORS, MAX_RUNS, Ablation, AnyDesign, Factorial, Grid, Search, Variants
+from bakehouse.experiments.stand_ins import arm_named, with_stand_ins
 from bakehouse.experiments.switches import ONLY_IF_NAMED, Switch, switched_off, switches
 from bakehouse.model import JsonObject
 from bakehouse.recipe.merge import merge_patch
@@ -34,6 +35,8 @@ class Arm:
     that the document does not spell out, only the place of the recipe itself."""
     levels: tuple[bool, ...] = ()
     """In a factorial, whether each factor is on."""
+    builds_on: Mapping[str, str] = field(default_factory=dict)
+    """The arms whose runs the recipe names, by the places in the recipe."""
 
     def posted(self, problem: Problem) -> Problem:
         """Translates a problem of this recipe into one of the experiment's document."""
@@ -89,7 +92,7 @@ def expand_variants(design: Variants, recipe: Recipe) -> Arms:
             raise invalid(
                 sources[set_by_all], "conflict", f"all arms have the same: set it in {SET_FOR_ALL[set_by_all]}"
             )
-        arms.append(Arm(name, merge_patch(document, patch), sources))
+        arms.append(Arm(name, merge_patch(document, with_stand_ins(patch)), sources))
     return Arms(tuple(arms), baseline)
 
 
@@ -120,7 +123,7 @@ def expand_grid(design: Grid, recipe: Recipe) -> Arms:
         name = ", ".join(f"{label}={text[index]}" for label, text, index in zip(labels, texts, chosen, strict=True))
         arm = Arm(name, document, sources)
         for axis in order:
-            arm = with_value(arm, axis, design.axes[axis][indexes[axis]])
+            arm = with_value(arm, axis, with_stand_ins(design.axes[axis][indexes[axis]]))
         arms.append(arm)
     return Arms(tuple(arms), arms[0].name)
 
@@ -183,6 +186,8 @@ def value_texts(values: Sequence[object]) -> list[str]:
 
 def value_text(value: object) -> str:
     """Returns a value as text: of an ingredient its type and its other fields, of a list its items."""
+    if (name := arm_named(value)) is not None:
+        return name
     match value:
         case None:
             return "none"

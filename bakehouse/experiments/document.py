@@ -168,7 +168,8 @@ class ExperimentDocument(Model):
 
     name: Name | None = None
     recipe: JsonObject
-    """The recipe as `POST /v1/runs` accepts it, without `seed`."""
+    """The recipe as `POST /v1/runs` accepts it, without `seed`. In place of a checkpoint, here and in a design,
+    `{"arm": NAME}` means the best one of the run of that arm with the same seed and fold."""
     seeds: Seeds = [0]
     """The seeds with which each arm is trained, or their number: 5 is short for 0, 1, 2, 3 and 4."""
     folds: Annotated[int, Field(ge=2, le=20)] | None = None

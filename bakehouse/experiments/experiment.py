@@ -1,5 +1,7 @@
 """Defines an experiment as clients see it, and its record in Redis."""
 
+from typing import Literal
+
 from bakehouse.experiments.answer import ExperimentStatus
 from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.experiments.ensemble import Ensemble
@@ -20,6 +22,8 @@ class ExperimentArm(Model):
     """Number of learned parameters."""
     levels: tuple[bool, ...] = ()
     """In a factorial, whether each factor is on."""
+    builds_on: tuple[str, ...] = ()
+    """The arms on whose best checkpoints, with the same seed and fold, the runs of this one build."""
 
 
 class ExperimentRun(Model):
@@ -32,6 +36,33 @@ class ExperimentRun(Model):
     status: Status
     reused: bool
     """Whether the run was finished before, and is used instead of a new one."""
+
+
+class MissingRun(Model):
+    """A run that is created when those have succeeded that it builds on."""
+
+    arm: str
+    seed: int
+    fold: int | None
+    state: Literal["waiting", "ready", "given_up"]
+    """`ready` means that it is created in a moment, and `given_up` that it is not created."""
+    sources: dict[str, str]
+    """The runs that it builds on, by their arms; those that do not exist yet are left out."""
+    run: str | None = None
+    """The run because of which it waits or is given up, if that exists."""
+    message: str
+    """Why the run does not exist, as human-readable text."""
+
+
+class RefusedRun(Model):
+    """A run that could not be created after those had succeeded that it builds on."""
+
+    arm: str
+    seed: int
+    fold: int | None
+    sources: dict[str, str]
+    """The runs that it would have built on, by their arms."""
+    message: str
 
 
 class SearchTrial(Model):
@@ -99,6 +130,8 @@ class Experiment(Model):
     arms: tuple[ExperimentArm, ...]
     runs: tuple[ExperimentRun, ...]
     """The runs by arm, seed and fold. Of a run that was retried, the new one."""
+    missing: tuple[MissingRun, ...] = ()
+    """The runs that do not exist yet because they build on others."""
     counts: dict[Status, int]
     """Number of new runs by status; a status without runs is left out."""
     trials: tuple[SearchTrial, ...]
@@ -149,9 +182,12 @@ class ExperimentRecord(Model):
     """The points of a search that were tried so far."""
     confirmed: tuple[int, ...] = ()
     """The numbers of the trials of a search that are trained again with new seeds."""
+    refused: tuple[RefusedRun, ...] = ()
+    """The runs that could not be created although those had succeeded that they build on."""
     ensembles: tuple[Ensemble, ...] = ()
     is_complete: bool = True
-    """Whether all runs exist; a search adds runs until it is done."""
+    """Whether no more runs are created; a search adds runs until it is done, and arms that build on others do when
+    these have succeeded."""
     request: Request | None = None
     priority: int = 0
     max_running: int | None = None
@@ -163,9 +199,14 @@ class ExperimentRecord(Model):
     """Random text that identifies the latest write."""
 
     @property
-    def creates_runs(self) -> bool:
-        """Whether supervisors create more runs, unless somebody asks for something else."""
-        return not self.is_complete and self.request is None
+    def creates_trials(self) -> bool:
+        """Whether supervisors create more trials, unless somebody asks for something else."""
+        return not self.is_complete and self.request is None and isinstance(self.document.design, Search)
+
+    @property
+    def has_dependents(self) -> bool:
+        """Whether some arms build on the runs of others."""
+        return any(arm.builds_on for arm in self.arms)
 
     @property
     def run_count(self) -> int:
@@ -220,8 +261,9 @@ def shown(
     status: ExperimentStatus,
     counts: dict[Status, int],
     runs: tuple[ExperimentRun, ...],
+    missing: tuple[MissingRun, ...],
     reason: str | None,
 ) -> Experiment:
     """Returns the experiment as clients see it."""
     same = {name: getattr(record, name) for name in Experiment.model_fields if name in ExperimentRecord.model_fields}
-    return Experiment(**same, status=status, runs=runs, counts=counts, reason=reason)
+    return Experiment(**same, status=status, runs=runs, missing=missing, counts=counts, reason=reason)

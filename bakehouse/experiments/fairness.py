@@ -14,7 +14,8 @@ Runs = Mapping[str, Sequence[MeasuredRun]]
 
 def objective_problem(facts: ArmFacts, baseline: ArmFacts, metric: str) -> str | None:
     """Returns in words why the losses of two arms cannot be compared, or None if they can."""
-    if not metric.endswith("_loss") or facts.objective == baseline.objective:
+    is_known = facts.has_runs and baseline.has_runs
+    if not is_known or not metric.endswith("_loss") or facts.objective == baseline.objective:
         return None
     return (
         f"The objective is not that of {baseline.name!r}, so that their losses have different scales; "
@@ -40,8 +41,9 @@ def unequal_arms(
     baseline: ArmFacts,
     runs: Runs,
 ) -> Iterator[Caution]:
-    def unequal(same: Callable[[ArmFacts], object]) -> list[str]:
-        return [arm.name for arm in arms if same(facts[arm.name]) != same(baseline)]
+    def unequal(fact: Callable[[ArmFacts], str]) -> list[str]:
+        known = [facts[arm.name] for arm in arms if facts[arm.name].has_runs and baseline.has_runs]
+        return [each.name for each in known if fact(each) != fact(baseline)]
 
     name = repr(baseline.name)
     own_data = data_of(runs[baseline.name])

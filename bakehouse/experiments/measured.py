@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bakehouse.experiments.answer import ExperimentStatus
+from bakehouse.experiments.experiment import MissingRun
 from bakehouse.experiments.statistics import is_usable
 from bakehouse.model import JsonObject
 from bakehouse.plurals import count_of
@@ -28,6 +29,8 @@ class ArmFacts:
     levels: tuple[bool, ...] = ()
     """In a factorial, whether each factor is on."""
     parameters: int | None = None
+    has_runs: bool = True
+    """False of an arm whose runs will build on others; then nothing below is known."""
     split: str = ""
     """Equal in two arms if, on the same data, they validate the same target on the same rows."""
     objective: str = ""
@@ -51,6 +54,8 @@ class ComparisonQuestion:
     factors: tuple[str, ...] = ()
     """In a factorial, the names of the ingredients that are on or off."""
     folds: int | None = None
+    missing: tuple[MissingRun, ...] = ()
+    """The runs that do not exist yet because they build on others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bakehouse.experiments.designs import invalid
 from bakehouse.experiments.document import ExperimentDocument
 from bakehouse.experiments.experiment import ExperimentArm, PlacedRun
+from bakehouse.experiments.stand_ins import stand_in, with_references
 from bakehouse.model import JsonObject
 from bakehouse.plan.heads import monitors
 from bakehouse.plan.plan import Plan
@@ -26,6 +27,8 @@ class PlannedArm:
     name: str
     templates: Mapping[int | None, RunTemplate]
     levels: tuple[bool, ...] = ()
+    builds_on: tuple[str, ...] = ()
+    """The arms whose runs the recipe names; until these have succeeded, other ids stand in for theirs."""
 
     @property
     def planned(self) -> Run:
@@ -90,14 +93,16 @@ def reused_run(place: Place, run_id: str) -> PlacedRun:
 
 def described(arms: Sequence[PlannedArm], base: Recipe) -> tuple[ExperimentArm, ...]:
     """Returns the arms as clients see them. `base` is the recipe that they are compared with."""
-    document = base.canonical()
+    names = {stand_in(name): name for arm in arms for name in arm.builds_on}
+    document = with_references(base.canonical(), names)
     return tuple(
         ExperimentArm(
             name=arm.name,
-            differs=dict(differences(document, arm.planned.recipe.canonical())),
+            differs=dict(differences(document, with_references(arm.planned.recipe.canonical(), names))),
             recipe_group_sha256=arm.planned.recipe_group_sha256,
             parameters=next(iter(arm.templates.values())).parameters,
             levels=arm.levels,
+            builds_on=arm.builds_on,
         )
         for arm in arms
     )

@@ -5,6 +5,13 @@ from dataclasses import dataclass
 
 from bakehouse.experiments.designs import Arm, Arms, expand, invalid
 from bakehouse.experiments.document import MAX_RUNS, ExperimentDocument, Search, read_document
+from bakehouse.experiments.references import (
+    CircularArms,
+    refuse_references_of_search,
+    with_arm_names,
+    with_builds_on,
+)
+from bakehouse.experiments.stand_ins import with_stand_ins
 from bakehouse.model import JsonObject
 from bakehouse.recipe.problems import Problem, RecipeInvalid, path_of, posted_pointer
 from bakehouse.recipe.read import read_recipe
@@ -23,8 +30,14 @@ class Question:
 def read_experiment(posted: object) -> Question:
     """Reads the document of an experiment. Raises RecipeInvalid with pointers into the document."""
     document = read_document(posted)
-    recipe = read_base(document)
-    arms = expand(document.design, recipe)
+    refuse_references_of_search(document)
+    try:
+        recipe = read_base(document)
+        arms = with_builds_on(expand(document.design, recipe), document)
+    except CircularArms as error:
+        raise point_into_document(error.arm, document, RecipeInvalid([error.problem])) from error
+    except RecipeInvalid as error:
+        raise with_arm_names(error, document) from error
     question = Question(document, recipe, arms)
     refuse_too_many_runs(question)
     return question
@@ -39,7 +52,7 @@ def read_base(document: ExperimentDocument) -> Recipe:
         if isinstance(dataset, dict) and dataset.get(name) is not None:
             raise invalid(f"/recipe/dataset/{name}", "conflict", "the folds of an experiment are set in /folds")
     try:
-        return read_recipe(document.recipe)
+        return read_recipe(with_stand_ins(document.recipe))
     except RecipeInvalid as error:
         raise RecipeInvalid(
             problem.model_copy(update={"pointer": f"/recipe{problem.pointer or ''}"}) for problem in error.problems
@@ -107,4 +120,4 @@ def point_into_document(arm: Arm, document: ExperimentDocument, error: RecipeInv
                 found = found.model_copy(update={"pointer": "/recipe" + posted_pointer(document.recipe, path)})
             yield found
 
-    return RecipeInvalid(translated())
+    return with_arm_names(RecipeInvalid(translated()), document)

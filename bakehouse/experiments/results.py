@@ -6,6 +6,7 @@ from math import fsum
 
 from bakehouse.experiments.answer import ArmResult, Difference, FailedRun, Results
 from bakehouse.experiments.effects import compute_effects
+from bakehouse.experiments.experiment import MissingRun
 from bakehouse.experiments.fairness import find_cautions, objective_problem
 from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion, MeasuredRun
 from bakehouse.experiments.sentences import answer_sentence
@@ -21,26 +22,30 @@ def compute_results(question: ComparisonQuestion, runs: Sequence[MeasuredRun]) -
     by_arm: dict[str, list[MeasuredRun]] = {facts.name: [] for facts in question.arms}
     for run in sorted(runs, key=lambda run: (run.seed, -1 if run.fold is None else run.fold)):
         by_arm[run.arm].append(run)
-    summaries = [arm_result(facts, by_arm[facts.name], question.folds) for facts in question.arms]
+    given_up = [each for each in question.missing if each.state == "given_up"]
+    summaries = [arm_result(facts, by_arm[facts.name], given_up, question.folds) for facts in question.arms]
     arms = with_differences(question, summaries)
     effects = compute_effects(question, arms)
-    is_over = [run.is_over for run in runs]
+    finished = sum(run.is_over for run in runs) + len(given_up)
+    wanted = len(runs) + len(question.missing)
     return Results(
         experiment=question.experiment,
         status=question.status,
         metric=question.metric,
         higher_is_better=is_higher_better(question.metric),
         baseline=question.baseline,
-        finished=sum(is_over),
-        runs=len(runs),
-        sentence=answer_sentence(question, arms, effects, finished=sum(is_over), runs=len(runs)),
+        finished=finished,
+        runs=wanted,
+        sentence=answer_sentence(question, arms, effects, finished=finished, runs=wanted),
         arms=arms,
         effects=effects,
         warnings=find_cautions(question, arms, by_arm),
     )
 
 
-def arm_result(facts: ArmFacts, runs: Sequence[MeasuredRun], folds: int | None) -> ArmResult:
+def arm_result(
+    facts: ArmFacts, runs: Sequence[MeasuredRun], given_up: Sequence[MissingRun], folds: int | None
+) -> ArmResult:
     """Returns the results of one arm by itself."""
     measured = [run for run in runs if run.is_measured]
     values = {run.place: run.value for run in measured if run.value is not None}
@@ -57,7 +62,10 @@ def arm_result(facts: ArmFacts, runs: Sequence[MeasuredRun], folds: int | None) 
         parameters=facts.parameters,
         reused=sum(run.reused for run in measured),
         test=mean_tests(measured),
-        failed=tuple(failed_run(run) for run in runs if run.is_over and not run.is_measured),
+        failed=(
+            *(failed_run(run) for run in runs if run.is_over and not run.is_measured),
+            *(not_created(each) for each in given_up if each.arm == facts.name and each.run is not None),
+        ),
         differs=facts.differs,
     )
 
@@ -80,6 +88,13 @@ def mean_tests(runs: Sequence[MeasuredRun]) -> dict[str, float]:
 def failed_run(run: MeasuredRun) -> FailedRun:
     code = "no_value" if run.status == "succeeded" else run.reason
     return FailedRun(run=run.run, seed=run.seed, fold=run.fold, code=code, message=failure_message(run))
+
+
+def not_created(missing: MissingRun) -> FailedRun:
+    """Describes a run that was given up because of one that it builds on; it is that one which can be retried."""
+    assert missing.run is not None
+    message = f"The run was not created: it {missing.message}."
+    return FailedRun(run=missing.run, seed=missing.seed, fold=missing.fold, code="not_created", message=message)
 
 
 def failure_message(run: MeasuredRun) -> str:

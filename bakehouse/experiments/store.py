@@ -17,13 +17,15 @@ from bakehouse.experiments.experiment import (
     ExperimentPage,
     ExperimentRecord,
     ExperimentRun,
+    MissingRun,
     PlacedRun,
     brief_of,
     shown,
     status_of,
 )
 from bakehouse.experiments.measured import READ as MEASURED
-from bakehouse.experiments.measured import ComparisonQuestion, arm_facts, measure
+from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion, arm_facts, measure
+from bakehouse.experiments.missing import missing_runs
 from bakehouse.experiments.report import ReportFacts
 from bakehouse.experiments.results import compute_results
 from bakehouse.experiments.reuse import READ, Machine, is_reusable, machines
@@ -134,8 +136,8 @@ class ExperimentStore:
         # A run that an experiment uses again cannot be deleted before the experiment.
         reused = [self._keys.dependants(each.run) for each in record.reused]
         asked = [self._keys.asked_experiments()] if record.request else []
-        searches = [] if record.is_complete else [self._keys.searches()]
-        return [self._keys.experiments(), *reused, *asked, *searches]
+        incomplete = [] if record.is_complete else [self._keys.incomplete_experiments()]
+        return [self._keys.experiments(), *reused, *asked, *incomplete]
 
     def _with_sources(self, write: wire.Write, record: ExperimentRecord) -> wire.Write:
         return replace(write, sources={reused.run: self._keys.run(reused.run) for reused in record.reused})
@@ -153,7 +155,9 @@ class ExperimentStore:
         """Returns the experiment as clients see it. Raises ExperimentNotFound."""
         record = self.record(experiment_id)
         [counts] = self._counts([experiment_id])
-        return shown(record, status_of(record, counts), counts, self.runs(record), self._reason(record))
+        runs = self.runs(record)
+        missing = missing_runs(record, runs)
+        return shown(record, status_of(record, counts), counts, runs, missing, self._reason(record))
 
     def request(self, experiment_id: str) -> Request | None:
         """Returns what a user has asked for all runs of an experiment."""
@@ -168,7 +172,7 @@ class ExperimentStore:
 
     def _reason(self, record: ExperimentRecord) -> str | None:
         """Returns in words why a search creates no trials at the moment, if so."""
-        return self.supervisors.search_problem() if record.creates_runs else None
+        return self.supervisors.search_problem() if record.creates_trials else None
 
     def page(self, *, after: str | None, limit: int) -> ExperimentPage:
         """Returns experiments, newest first, older than the one with the id `after`."""
@@ -186,9 +190,9 @@ class ExperimentStore:
             found = pipeline.execute()
         records = list(self._readable(zip(listed, found, strict=True)))
         counts = self._counts([record.id for record in records])
-        reason = self.supervisors.search_problem() if any(record.creates_runs for record in records) else None
+        reason = self.supervisors.search_problem() if any(record.creates_trials for record in records) else None
         rows = tuple(
-            brief_of(record, each, reason if record.creates_runs else None)
+            brief_of(record, each, reason if record.creates_trials else None)
             for record, each in zip(records, counts, strict=True)
         )
         return ExperimentPage(data=rows, has_more=len(ids) > limit, last_id=rows[-1].id if rows else None)
@@ -215,17 +219,7 @@ class ExperimentStore:
 
     def runs(self, record: ExperimentRecord) -> tuple[ExperimentRun, ...]:
         """Returns the runs of an experiment by arm, seed and fold; of those in one place, the newest."""
-        return tuple(
-            ExperimentRun(
-                run=each.run,
-                arm=each.arm,
-                seed=each.seed,
-                fold=each.fold,
-                status=json.loads(fields["status"]),
-                reused=each in record.reused,
-            )
-            for each, fields in self._placed(record, ("status",))
-        )
+        return experiment_runs(record, self._placed(record, ("status",)))
 
     def results(self, experiment_id: str) -> Results:
         """Returns the answer of an experiment, as far as its runs have ended. Raises ExperimentNotFound."""
@@ -246,7 +240,9 @@ class ExperimentStore:
             for each, fields in found
         ]
         recipes = {each.arm: fields["recipe"] for each, fields in reversed(found)}
-        results = compute_results(question_of(record, status_of(record, counts), recipes), measured)
+        listed = experiment_runs(record, found)
+        question = question_of(record, status_of(record, counts), recipes, missing_runs(record, listed))
+        results = compute_results(question, measured)
         reason = self._reason(record)
         return results.model_copy(
             update={
@@ -330,12 +326,19 @@ class ExperimentStore:
                 if stored:
                     yield run_id, wire.decoded(stored)
 
-    def with_dependants(self, ids: Sequence[str]) -> tuple[str, ...]:
-        """Returns those of some runs that others need: runs that build on their weights, and other experiments."""
+    def needed(self, ids: Sequence[str]) -> tuple[str, ...]:
+        """Returns those of some runs, the oldest first, that are needed by what stays if the others go: by runs that
+        build on their weights, and by other experiments."""
         with self._redis.pipeline(transaction=False) as pipeline:
             for run_id in ids:
-                pipeline.zcard(self._keys.dependants(run_id))
-            return tuple(run_id for run_id, count in zip(ids, pipeline.execute(), strict=True) if count)
+                pipeline.zrange(self._keys.dependants(run_id), 0, -1)
+            dependants = dict(zip(ids, map(wire.texts, pipeline.execute()), strict=True))
+        gone: set[str] = set()
+        # A run is younger than those that it builds on.
+        for run_id in reversed(ids):
+            if gone.issuperset(dependants[run_id]):
+                gone.add(run_id)
+        return tuple(run_id for run_id in ids if run_id not in gone)
 
     def exists(self, experiment_id: str) -> bool:
         """Returns whether there is an experiment with this id."""
@@ -351,9 +354,9 @@ class ExperimentStore:
         ids = wire.texts(self._redis.zrange(self._keys.asked_experiments(), 0, -1))
         return list(self._readable((each, self._redis.hgetall(self._keys.experiment(each))) for each in ids))
 
-    def searches(self) -> list[str]:
-        """Returns the ids of the searches that may still create runs, the oldest first."""
-        return wire.texts(self._redis.zrange(self._keys.searches(), 0, -1))
+    def incomplete(self) -> list[str]:
+        """Returns the ids of the experiments that may still create runs, the oldest first."""
+        return wire.texts(self._redis.zrange(self._keys.incomplete_experiments(), 0, -1))
 
     def deleted(self) -> list[str]:
         """Returns the ids of deleted experiments whose runs may still be there."""
@@ -388,8 +391,30 @@ class ExperimentStore:
         ]
 
 
-def question_of(record: ExperimentRecord, status: ExperimentStatus, recipes: Mapping[str, str]) -> ComparisonQuestion:
+def experiment_runs(record: ExperimentRecord, found: Sequence[tuple[PlacedRun, Fields]]) -> tuple[ExperimentRun, ...]:
+    """Returns runs as clients see them, from their places and fields."""
+    reused = set(record.reused)
+    return tuple(
+        ExperimentRun(
+            run=each.run,
+            arm=each.arm,
+            seed=each.seed,
+            fold=each.fold,
+            status=json.loads(fields["status"]),
+            reused=each in reused,
+        )
+        for each, fields in found
+    )
+
+
+def question_of(
+    record: ExperimentRecord,
+    status: ExperimentStatus,
+    recipes: Mapping[str, str],
+    missing: tuple[MissingRun, ...] = (),
+) -> ComparisonQuestion:
     """Returns what an experiment asks; `recipes` are the canonical recipe of a run of each arm, as JSON."""
+    waiting = {each.arm for each in missing}
     return ComparisonQuestion(
         experiment=record.id,
         status=status,
@@ -404,9 +429,12 @@ def question_of(record: ExperimentRecord, status: ExperimentStatus, recipes: Map
                 levels=arm.levels,
                 parameters=arm.parameters,
             )
-            for arm in record.arms
             if arm.name in recipes
+            else ArmFacts(arm.name, arm.differs, arm.levels, arm.parameters, has_runs=False)
+            for arm in record.arms
+            if arm.name in recipes or arm.name in waiting
         ),
+        missing=missing,
         factors=record.factors,
         folds=record.document.folds,
     )

@@ -1,6 +1,6 @@
 """References from a recipe to the saved weights of another run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
@@ -18,6 +18,9 @@ class SavedCheckpoint(Ingredient):
     """
 
     main: ClassVar[str | None] = "run"
+    hints: ClassVar[Mapping[str, str]] = {
+        "arm": 'only in an experiment, {"arm": NAME} alone is the best checkpoint of that arm\'s run',
+    }
 
     run: str = Field(pattern=r"^run_[0-9a-z]{12}$")
     """The run's id. The run cannot be deleted while another run that builds on it is kept."""

@@ -67,8 +67,8 @@ class Keys:
         """Returns the key of the sorted set of all experiments, ordered by creation time."""
         return f"{self.tenant}:experiments"
 
-    def searches(self) -> str:
-        """Returns the key of the sorted set of searches that may still create runs, ordered by creation time."""
+    def incomplete_experiments(self) -> str:
+        """Returns the key of the sorted set of experiments that may still create runs, ordered by creation time."""
         return f"{self.tenant}:searches"
 
     def asked_experiments(self) -> str:

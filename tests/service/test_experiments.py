@@ -90,6 +90,16 @@ def test_a_preview_stores_nothing(api: httpx.Client) -> None:
         ({"design": {"type": "grid", "axes": {"/norm": ["none", UNEVEN]}}},
          "/design/axes/~1norm/1/num_groups"),
         ({"recipe": {**RECIPE, "dataset": "irs"}}, "/recipe/dataset"),
+        ({"design": {"type": "variants", "variants": {
+            "teacher": {"dataset": "wine"}, "student": {"objective": {"distillation": {"teacher": {"arm": "teacher"}}}},
+        }}}, "/design/variants/student/objective/distillation/teacher"),
+        ({"design": {"type": "variants", "variants": {
+            "a": {"norm": UNEVEN}, "b": {"pretraining": {"type": "transfer", "checkpoint": {"arm": "a"}}},
+        }}}, "/design/variants/a/norm/num_groups"),
+        ({"design": {"type": "variants", "variants": {
+            "a": {"architecture": {"hidden": [5, 5]}},
+            "b": {"pretraining": {"type": "transfer", "layers": 2, "checkpoint": {"arm": "a"}}},
+        }}}, "/design/variants/b/pretraining/layers"),
         ({"metric": "validation_r2"}, "/metric"),
         ({"metric": "validation_f1"}, "/metric"),
     ],

@@ -15,7 +15,8 @@ from bakehouse.data.errors import DatasetNotReady
 from bakehouse.experiments.document import Search
 from bakehouse.experiments.errors import ExperimentNotFound
 from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord, SearchTrial
-from bakehouse.experiments.planning import Place, PlannedArm, described, new_run, places, reused_run
+from bakehouse.experiments.filling import NewRuns, fill
+from bakehouse.experiments.planning import PlannedArm, described, places
 from bakehouse.experiments.question import folds_of, with_fold
 from bakehouse.experiments.search import (
     Advance,
@@ -34,14 +35,11 @@ from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
 from bakehouse.runs.logs import EVENTS_PER_READ, LogRange
-from bakehouse.runs.run import Run
 from bakehouse.runs.store import Store
 from bakehouse.runs.stored_runs import StoredRuns
-from bakehouse.runs.wire import Texts
 from bakehouse.settings import Settings
 
 READ = ("status", "reason", "request", "best", "logged_epoch")
-NewRuns = list[tuple[Run, Texts]]
 
 
 @dataclass
@@ -156,7 +154,7 @@ class SearchDriver:
                 "is_complete": found.done,
             }
         )
-        return self.fill(record, wanted)
+        return fill(self._experiments, record, wanted)
 
     def plan_trial(self, record: ExperimentRecord, new: TrialRecipe) -> tuple[SearchTrial, PlannedArm | None]:
         """Returns a trial with its arm, or with the reason why its values cannot be trained together."""
@@ -203,12 +201,3 @@ class SearchDriver:
         folds = record.document.folds
         recipe = with_fold(question.recipe.canonical(), folds, folds_of(record.document)[0])
         return described(arms, self.prepare(recipe).plan.recipe)
-
-    def fill(self, record: ExperimentRecord, wanted: Sequence[Place]) -> tuple[ExperimentRecord, NewRuns]:
-        """Returns a record with the finished runs that it can use again, and new runs for all other places."""
-        digests = [place.digest for place in wanted]
-        found = self._experiments.reusable(digests) if record.document.reuse else [None] * len(wanted)
-        pairs = list(zip(wanted, found, strict=True))
-        reused = [reused_run(place, run_id) for place, run_id in pairs if run_id is not None]
-        runs = [new_run(place, record.id, record.priority) for place, run_id in pairs if run_id is None]
-        return record.model_copy(update={"reused": (*record.reused, *reused)}), runs

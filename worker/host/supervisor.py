@@ -32,6 +32,7 @@ from bakehouse.runs.record import Record
 from bakehouse.runs.status import TERMINAL
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings, explain_settings
+from worker.host.arm_driver import ArmDriver
 from worker.host.attempt_output import note
 from worker.host.owner import is_dead, kill
 from worker.host.search_driver import SearchDriver
@@ -67,6 +68,7 @@ class Supervisor:
         self.experiments = experiments
         self.searches = SearchDriver(settings, store, experiments)
         self.name = f"{socket.gethostname()}-{os.getpid()}"
+        self.arms = ArmDriver(self.searches.prepare, experiments)
         self.wake_queue = wake_queue
         self.children = children
         self.artifacts = Artifacts(settings.artifacts)
@@ -102,7 +104,7 @@ class Supervisor:
                 self.guard(self.carry_out_deletions)
                 # Before the searches, which create as many runs as there are workers, and before the wake-ups.
                 self.guard(self.remove_dead_processes)
-                self.guard(self.carry_on_searches)
+                self.guard(self.carry_on_experiments)
                 self.guard(self.wake_idle_workers)
                 self.guard(self.purge_replaced)
                 self.guard(self.clean_up_after_runs)
@@ -273,10 +275,11 @@ class Supervisor:
         """Notes that this supervisor is there, and whether it can carry on searches."""
         self.experiments.supervisors.put(self.name, can_search=is_available())
 
-    def carry_on_searches(self) -> None:
-        """Creates the next runs of each search."""
-        for experiment_id in self.experiments.searches():
+    def carry_on_experiments(self) -> None:
+        """Creates the next runs of each search, and those of arms that build on others."""
+        for experiment_id in self.experiments.incomplete():
             self.guard(self.searches.carry_on, experiment_id)
+            self.guard(self.arms.carry_on, experiment_id)
 
     def purge_replaced(self) -> None:
         """Removes checkpoints that were replaced long enough ago, first from the record and then from the disk."""

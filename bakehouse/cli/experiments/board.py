@@ -56,6 +56,11 @@ class Board:
         return sum(self.state(run) in states for run in self.record.runs)
 
     @property
+    def wanted(self) -> int:
+        """Number of runs, with those that do not exist yet."""
+        return len(self.record.runs) + len(self.record.missing)
+
+    @property
     def over(self) -> int:
         """Number of runs that are over."""
         return self.count("reused", *TERMINAL)

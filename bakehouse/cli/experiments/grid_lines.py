@@ -44,7 +44,7 @@ def grid_text(board: Board, *, width: int, height: int, seconds: float | None = 
 
 def head_line(board: Board, seconds: float | None) -> str:
     record = board.record
-    parts = [f"{board.over:,} of {count_of(len(record.runs), 'run')} over"]
+    parts = [f"{board.over:,} of {count_of(board.wanted, 'run')} over"]
     if running := board.count("running"):
         parts.append(f"{running} in training")
     if record.status == "paused":
@@ -87,7 +87,7 @@ def count_text(board_marks: Text) -> Text:
 def mean_text(board: Board, arm: str, *, with_verdict: bool) -> str:
     found = board.result(arm)
     if found is None or found.mean is None:
-        return ""
+        return next((each.message for each in board.record.missing if each.arm == arm), "")
     mean = value_text(found.mean, found.interval, board.record.metric)
     return f"{mean}  {found.difference.verdict}" if found.difference is not None and with_verdict else mean
 

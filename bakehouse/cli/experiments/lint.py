@@ -10,6 +10,7 @@ from bakehouse.cli.tables import block
 from bakehouse.client import Client, Unreachable
 from bakehouse.experiments.designs import refuse_equal_arms
 from bakehouse.experiments.document import Search
+from bakehouse.experiments.planned_runs import planned_runs
 from bakehouse.experiments.planning import metric_of
 from bakehouse.experiments.question import (
     Question,
@@ -20,6 +21,7 @@ from bakehouse.experiments.question import (
     read_experiment,
     with_fold,
 )
+from bakehouse.experiments.references import builds_on, in_order
 from bakehouse.experiments.space import check_space
 from bakehouse.model import JsonObject
 from bakehouse.plan.plan import Plan
@@ -91,19 +93,22 @@ def plan_search(question: Question, design: Search, settings: Settings) -> Plan:
 def plan_arms(question: Question, settings: Settings) -> list[Plan]:
     """Plans the recipe of each arm; a search has none yet. Raises RecipeInvalid with the problems of all arms."""
     document = question.document
-    plans: list[Plan] = []
+    plans: dict[str, Plan] = {}
     problems: list[Problem] = []
-    for arm in question.arms.arms:
+    for arm in in_order(question.arms.arms):
+        if not plans.keys() >= set(builds_on(arm)):
+            continue  # an arm that it builds on has a problem
         recipe = with_fold(arm.recipe, document.folds, folds_of(document)[0])
+        planned = planned_runs((name, plans[name].recipe, plans[name].card.fingerprint) for name in builds_on(arm))
         try:
-            plans.append(prepare_locally(recipe, settings, wait_seconds=LINT_PACKING_SECONDS).plan)
+            plans[arm.name] = prepare_locally(recipe, settings, wait_seconds=LINT_PACKING_SECONDS, planned=planned).plan
         except RecipeInvalid as error:
             problems += point_into_document(arm, document, error).problems
             if len(problems) >= MAX_PROBLEMS:
                 break
     if problems:
         raise RecipeInvalid(problems[:MAX_PROBLEMS])
-    return plans
+    return [plans[arm.name] for arm in question.arms.arms]
 
 
 def preview_text(preview: JsonObject) -> str:

@@ -152,7 +152,7 @@ def lines(board: Board) -> Iterator[Show]:
     printed: set[str] = set()
     if reused := board.count("reused"):
         verb = "was" if reused == 1 else "were"
-        print(f"{reused:,} of {count_of(len(board.record.runs), 'run')} {verb} trained before", file=sys.stderr)
+        print(f"{reused:,} of {count_of(board.wanted, 'run')} {verb} trained before", file=sys.stderr)
 
     if board.record.reason:
         print(sanitize(board.record.reason), file=sys.stderr, flush=True)
@@ -161,7 +161,7 @@ def lines(board: Board) -> Iterator[Show]:
         for run in board.ended():
             if run.run not in printed:
                 printed.add(run.run)
-                place = f"{board.count('reused') + len(printed):,} of {count_of(len(board.record.runs), 'run')}"
+                place = f"{board.count('reused') + len(printed):,} of {count_of(board.wanted, 'run')}"
                 print(sanitize(f"{run_text(board, run)}  ({place})"), file=sys.stderr, flush=True)
 
     yield show

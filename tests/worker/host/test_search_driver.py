@@ -175,7 +175,7 @@ def test_a_search_whose_supervisors_are_killed_has_the_same_trials_as_one_that_i
     assert best.experiment is not None
     assert whole.arms[14].name == f"{best.experiment.arm} confirmed"
     assert whole.arms[14].differs == whole.arms[int(best.experiment.arm.split()[1])].differs
-    assert home.experiments.searches() == []
+    assert home.experiments.incomplete() == []
     answer = home.experiments.results(first).search
     assert answer is not None
     assert answer.importances is None

@@ -32,7 +32,7 @@ export function FailedRuns({ live, results }: { live: LiveExperiment; results: R
         {failed.map((each) => {
           const place = `${each.arm}, seed ${placeOf({ seed: each.seed, fold: each.fold ?? null })}`;
           return (
-            <li key={each.run}>
+            <li key={place}>
               <span>
                 <a href={addressOf({ page: "run", id: each.run })}>
                   <bdi>{place}</bdi>
