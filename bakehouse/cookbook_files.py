@@ -1,6 +1,7 @@
-"""Finds the cookbook, and reads its recipes."""
+"""Finds the cookbook, and reads its questions and recipes."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,20 @@ from bakehouse.model import JsonObject
 from bakehouse.recipe.read import parse_json
 
 STUDY = "study.json"
+EXPERIMENT = "experiment.json"
+OVERVIEW_ROW = re.compile(r"^\| \[(?P<question>.*)\]\((?P<name>\w+)/README\.md\) \| (?P<answer>.*) \|$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class CookbookQuestion:
+    """A question of the cookbook and its short answer, from the overview."""
+
+    name: str
+    """The name that users give: `small_network`."""
+    question: str
+    answer: str
+    experiment: JsonObject | None
+    """The document of the experiment that asks it; None of recipes that build on each other's runs."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,20 @@ def cookbook() -> Traversable:
     """Returns the folder of the cookbook: that of the installed package, or of the checkout."""
     installed = files("bakehouse") / "cookbook"
     return installed if installed.is_dir() else Path(__file__).parents[1] / "cookbook"
+
+
+def questions() -> list[CookbookQuestion]:
+    """Returns all questions, in the order of the overview."""
+    overview = (cookbook() / "README.md").read_text(encoding="utf-8")
+    return [
+        CookbookQuestion(**found.groupdict(), experiment=experiment_of(found["name"]))
+        for found in OVERVIEW_ROW.finditer(overview)
+    ]
+
+
+def experiment_of(name: str) -> JsonObject | None:
+    file = cookbook() / name / EXPERIMENT
+    return parse_json(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
 def study_folders() -> list[Traversable]:

@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from bakehouse.advice.rules import all_rules
-from bakehouse.cookbook_files import STUDY, CookbookRecipe, cookbook, recipes_in, study_folders
+from bakehouse.cookbook_files import STUDY, CookbookQuestion, CookbookRecipe, questions, recipes_in, study_folders
 from bakehouse.model import JsonObject
 from bakehouse.recipe.problems import nearest_names, pointer
 from bakehouse.recipe.read import read_recipe
@@ -26,7 +26,6 @@ from bakehouse.study import (
     StudySummary,
 )  # fmt: skip
 
-ANSWER = re.compile(r"^\| \[.*\]\((?P<study>\w+)/README\.md\) \| (?P<answer>.*) \|$", re.MULTILINE)
 ROW = re.compile(r"^\| `(?P<recipe>[\w.-]+)` \| (?P<cells>.*) \|(?P<difference>[^|]*)\|$", re.MULTILINE)
 SPREAD = re.compile(r"(?P<mean>[-\d.e+]+) ± (?P<spread>[\d.e+-]+)")
 INTERVAL = re.compile(r"(?P<mean>[-+\d.e]+) \((?P<low>[-+\d.e]+) to (?P<high>[-+\d.e]+)\)")
@@ -64,12 +63,11 @@ def study(name: str) -> Study:
 @cache
 def all_studies() -> dict[str, Study]:
     """Returns the studies by name."""
-    overview = (cookbook() / "README.md").read_text(encoding="utf-8")
-    answers = {found["study"]: found["answer"] for found in ANSWER.finditer(overview)}
-    return {folder.name: read_study(folder, answers[folder.name]) for folder in study_folders()}
+    asked = {each.name: each for each in questions()}
+    return {folder.name: read_study(folder, asked[folder.name]) for folder in study_folders()}
 
 
-def read_study(folder: Traversable, answer: str) -> Study:
+def read_study(folder: Traversable, question: CookbookQuestion) -> Study:
     """Reads a study from its files; the table is the one that `python -m cookbook` wrote into its page."""
     facts = json.loads((folder / STUDY).read_text(encoding="utf-8"))
     page = (folder / "README.md").read_text(encoding="utf-8")
@@ -80,8 +78,9 @@ def read_study(folder: Traversable, answer: str) -> Study:
     heading = next(line for line in page.splitlines() if line.startswith("| recipe |"))
     return Study(
         name=folder.name,
-        question=facts["question"],
-        answer=answer,
+        question=question.question,
+        answer=question.answer,
+        experiment=question.experiment,
         text=prose["text"],
         setting=common_fields([recipe.document for recipe in recipes]),
         seeds=facts["seeds"],

@@ -91,6 +91,9 @@ class Study(Model):
     answer: str
     text: str
     """The answer in full, as Markdown."""
+    experiment: JsonObject | None
+    """The document that asks it again, as `POST /v1/experiments` accepts it; null of recipes that build on each
+    other's runs."""
     setting: JsonObject
     """The fields that all recipes have in common."""
     seeds: int

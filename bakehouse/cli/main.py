@@ -16,7 +16,7 @@ from bakehouse.cli.commands.comparing import compare, diff, plot, what_if
 from bakehouse.cli.commands.data import app as data_app
 from bakehouse.cli.commands.experiment import app as experiment_app
 from bakehouse.cli.commands.listing import datasets, log, ls, show, workers
-from bakehouse.cli.commands.recipes import completion, explain, new
+from bakehouse.cli.commands.recipes import completion, cookbook, explain, new
 from bakehouse.cli.commands.serving import demo, doctor, serve, up, worker
 from bakehouse.cli.commands.training import lint, preview, run, train, verify, watch
 from bakehouse.cli.commands.weights import best, code, split
@@ -50,6 +50,7 @@ COMMANDS = (
     resume,
     change,
     new,
+    cookbook,
     explain,
     lint,
     preview,

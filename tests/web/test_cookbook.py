@@ -1,7 +1,6 @@
 import json
 from typing import Any
 
-import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.running_home import RunningHome
@@ -49,23 +48,26 @@ def test_the_command_for_a_recipe_can_be_copied(home: RunningHome, page: Page, c
     assert page.evaluate("navigator.clipboard.readText()") == "bakehouse new small_network/plain"
 
 
-@pytest.mark.parametrize(("study", "count"), [("small_network", 20), ("fitnets", 10)])
-def test_all_recipes_that_need_no_other_run_are_submitted_with_all_seeds(
-    home: RunningHome, page: Page, study: str, count: int
-) -> None:
+def test_the_question_of_a_study_becomes_an_experiment_with_one_button(home: RunningHome, page: Page) -> None:
     bodies: list[dict[str, Any]] = []
 
     def accept(route: Route) -> None:
         bodies.append(json.loads(route.request.post_data or ""))
-        route.fulfill(status=201, json={})
+        route.fulfill(status=201, json={"id": "exp_000000000000"})
 
-    page.route("**/v1/runs", accept)
-    page.goto(f"{home.url}/?page=cookbook&study={study}")
-    page.get_by_role("button", name=f"with 5 seeds: {count} runs").click()
-    expect(page.get_by_text(f"{count} of {count} runs submitted.")).to_be_visible()
-    assert {(body["seed"], body["labels"]["study"]) for body in bodies} == {(seed, study) for seed in range(5)}
-    assert len({(body["name"], body["seed"]) for body in bodies}) == count
-    expect(page.get_by_role("link", name="Show them")).to_have_attribute("href", f"?label=study:{study}")
+    page.route("**/v1/experiments", accept)
+    page.goto(f"{home.url}/{STUDY}")
+    expect(page.get_by_text("bakehouse cookbook small_network")).to_be_visible()
+    expect(page.get_by_text("/v1/experiments' -H")).to_be_visible()
+    page.get_by_role("button", name="Make an experiment of this").click()
+    expect(page).to_have_url(f"{home.url}/?page=experiments&id=exp_000000000000")
+    assert [body["name"] for body in bodies] == ["Do batch norm and dropout help a small network on digits?"]
+
+
+def test_a_study_whose_recipes_build_on_each_other_has_no_experiment(home: RunningHome, page: Page) -> None:
+    page.goto(f"{home.url}/?page=cookbook&study=fitnets")
+    expect(page.get_by_role("heading", level=2, name="Recipes", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Make an experiment of this")).to_have_count(0)
 
 
 def test_a_study_that_does_not_exist_says_so(home: RunningHome, page: Page) -> None:

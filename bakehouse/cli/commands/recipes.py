@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from bakehouse.cli.commands.experiment import AnswerAsJson, Detach, Priority, Seeds, Timeout
 from bakehouse.cli.options import AsJson, Fields
 
 
@@ -13,6 +14,13 @@ def complete_recipe(start: str) -> list[str]:
     from bakehouse.cookbook_files import recipes
 
     return [recipe.path for recipe in recipes() if recipe.path.startswith(start)]
+
+
+def complete_question(start: str) -> list[str]:
+    """Returns the questions of the cookbook whose names begin like this."""
+    from bakehouse.cookbook_files import questions
+
+    return [question.name for question in questions() if question.name.startswith(start)]
 
 
 def complete_name(start: str) -> list[str]:
@@ -51,6 +59,34 @@ def new(
         print_recipes(as_json=as_json, fields=fields)
     else:
         write_recipe(name, output, as_json=as_json, fields=fields)
+
+
+def cookbook(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            help="A question, as `bakehouse cookbook` lists it; without a name, lists all.",
+            autocompletion=complete_question,
+        ),
+    ] = None,
+    seeds: Seeds = None,
+    priority: Priority = None,
+    detach: Detach = False,
+    timeout: Timeout = None,
+    as_json: AnswerAsJson = False,
+) -> None:
+    """List the questions of the cookbook with their answers, or ask one again: train its experiment and answer it."""
+    if name is None:
+        from bakehouse.cli.experiments.cookbook import print_questions
+
+        print_questions(as_json=as_json)
+        return
+    from bakehouse.cli.experiments.cookbook import ask_question
+    from bakehouse.cli.experiments.documents import fields_of
+
+    fields = fields_of(seeds=seeds, priority=priority)
+    raise typer.Exit(ask_question(name, fields, detach=detach, timeout=timeout, as_json=as_json))
 
 
 def explain(

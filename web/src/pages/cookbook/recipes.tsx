@@ -1,17 +1,13 @@
 import { addressOf } from "../../address";
 import { Copy } from "../../parts/copy";
 import { Place } from "../../parts/place";
-import { RunAll } from "./run_all";
 import type { Study, StudyRecipe } from "./study";
 
 /** The recipes of a study, each with what it adds to the setting. */
 export function Recipes({ study }: { study: Study }) {
   return (
     <section class="below">
-      <div class="heading">
-        <h2>Recipes</h2>
-        <RunAll study={study} />
-      </div>
+      <h2>Recipes</h2>
       <div class="cards">
         {study.recipes.map((each) => (
           <Recipe key={each.name} place={`${study.name}/${each.name}`} recipe={each} />

@@ -8,6 +8,7 @@ import { Prose } from "../../parts/prose";
 import { Waiting } from "../../parts/waiting";
 import { printJson } from "../../print";
 import { useTitle } from "../../title";
+import { AskAgain } from "./ask_again";
 import { Evidence } from "./evidence";
 import { type Block, readBlocks } from "./prose";
 import { Recipes } from "./recipes";
@@ -39,6 +40,7 @@ function Content({ study }: { study: Study }) {
         ))}
       </div>
       <Evidence study={study} />
+      {study.experiment && <AskAgain name={study.name} experiment={study.experiment as Json} />}
       <Recipes study={study} />
       {study.clashes.length > 0 && (
         <section class="below">
