@@ -216,7 +216,7 @@ def problems(
 ) -> Iterator[Problem]:
     """Yields the first of pydantic's errors as problems with pointers into a document of the class `root`."""
     for error in errors[:MAX_PROBLEMS]:
-        path, owner = located(error["loc"], root)
+        path, owner = locate(error["loc"], root)
         message = PLAIN_MESSAGES.get(error["type"]) or plain(error["msg"])
         allowed: tuple[str, ...] | None = None
         match error["type"]:
@@ -241,7 +241,7 @@ def problems(
         yield Problem(pointer=pointer(path), code=code, message=message, allowed=allowed)
 
 
-def located(location: tuple[int | str, ...], root: type[Model]) -> tuple[list[str | int], type[Model]]:
+def locate(location: tuple[int | str, ...], root: type[Model]) -> tuple[list[str | int], type[Model]]:
     """Returns a path without the types of designs and spaces, which pydantic adds, and the class it leads into."""
     path: list[str | int] = []
     owner = root

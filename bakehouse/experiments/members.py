@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from math import fsum
 
 from bakehouse.experiments.ensemble import Ensemble, EnsembleRequest
 from bakehouse.experiments.errors import NoEnsemble
 from bakehouse.experiments.experiment import ExperimentRun
-from bakehouse.experiments.statistics import is_usable
+from bakehouse.experiments.statistics import mean_metrics
 from bakehouse.experiments.words import value_text
 from bakehouse.plurals import count_of
 from bakehouse.runs.status import TERMINAL
@@ -60,16 +59,6 @@ def describe_ensemble(
         sentence=comparison(request, len(runs), metric, both.get(metric), members.get(metric)),
         created_at=now,
     )
-
-
-def mean_metrics(names: Iterable[str], own: Sequence[Metrics]) -> dict[str, float]:
-    """Returns the mean of each metric that all members have."""
-    columns = {name: [one.get(name) for one in own] for name in names}
-    return {
-        name: fsum(value for value in values if value is not None) / len(values)
-        for name, values in columns.items()
-        if all(map(is_usable, values))
-    }
 
 
 def comparison(request: EnsembleRequest, n: int, metric: str, value: float | None, members: float | None) -> str:

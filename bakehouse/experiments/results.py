@@ -10,7 +10,7 @@ from bakehouse.experiments.experiment import MissingRun
 from bakehouse.experiments.fairness import find_cautions, objective_problem
 from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion, MeasuredRun
 from bakehouse.experiments.sentences import answer_sentence
-from bakehouse.experiments.statistics import Comparison, adjust, compare, is_usable, judge, largest, summarize
+from bakehouse.experiments.statistics import Comparison, adjust, compare, judge, largest, mean_metrics, summarize
 from bakehouse.experiments.words import note_of
 from bakehouse.recipe.evaluation import is_higher_better
 
@@ -76,13 +76,7 @@ def mean_of(numbers: Sequence[float]) -> float | None:
 
 def mean_tests(runs: Sequence[MeasuredRun]) -> dict[str, float]:
     """Returns the mean of each metric on the test split that all runs have."""
-    names = dict.fromkeys(name for run in runs for name in run.test)
-    columns = {name: [run.test.get(name) for run in runs] for name in names}
-    return {
-        name: fsum(value for value in values if value is not None) / len(values)
-        for name, values in columns.items()
-        if all(map(is_usable, values))
-    }
+    return mean_metrics(dict.fromkeys(name for run in runs for name in run.test), [run.test for run in runs])
 
 
 def failed_run(run: MeasuredRun) -> FailedRun:

@@ -209,7 +209,7 @@ def first_problem(design: Search, recipe: Recipe, checked: Checked, prepare: Pre
             document = with_values(recipe, values)
             prepare(document)
         except RecipeInvalid as error:
-            return explained(error.problems[0], checked, around)
+            return explain(error.problems[0], checked, around)
     return None
 
 
@@ -225,7 +225,7 @@ def choices_around(design: Search, place: str) -> dict[str, list[object]]:
     return {outer: space.values for outer, space in spaces.items() if isinstance(space, Choice)}
 
 
-def explained(problem: Problem, checked: Checked, around: Mapping[str, object]) -> Problem:
+def explain(problem: Problem, checked: Checked, around: Mapping[str, object]) -> Problem:
     """Translates a problem of the recipe with a value into one of the value."""
     if problem.code == "unknown_pointer":
         return problem.model_copy(update={"message": problem.message + with_around(around)})

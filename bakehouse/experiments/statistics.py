@@ -6,7 +6,7 @@ equal, whose p would be 0.
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -57,6 +57,16 @@ class Comparison:
 def is_usable(value: float | None) -> bool:
     """Returns whether a value can be averaged: neither missing, nor infinite, nor so large that its square is."""
     return value is not None and math.isfinite(value) and abs(value) < LARGEST
+
+
+def mean_metrics(names: Iterable[str], runs: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
+    """Returns the mean of each of these metrics that all runs have as a number."""
+    columns = {name: [metrics.get(name) for metrics in runs] for name in names}
+    return {
+        name: math.fsum(value for value in values if value is not None) / len(values)
+        for name, values in columns.items()
+        if all(map(is_usable, values))
+    }
 
 
 def summarize(values: Sequence[float], *, folds: int | None = None) -> Summary:

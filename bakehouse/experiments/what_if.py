@@ -146,17 +146,17 @@ def pool_setting(
     pooled = counts.model_copy(
         update={
             "failing": len(answers) - len(best),
-            "stop_epoch": mean_of([answer.stop_epoch for answer in answers], folds),
+            "stop_epoch": mean_with_interval([answer.stop_epoch for answer in answers], folds),
             "epochs_saved": sum(answer.epochs_saved or 0 for answer in answers),
             "seconds_saved": round(math.fsum(answer.seconds_saved or 0.0 for answer in answers), 6),
-            "lost": mean_of([answer.lost for answer in answers], folds) if monitor else None,
-            "value": mean_of([each.metrics.get(metric) for each in best], folds) if metric else None,
+            "lost": mean_with_interval([answer.lost for answer in answers], folds) if monitor else None,
+            "value": mean_with_interval([each.metrics.get(metric) for each in best], folds) if metric else None,
         }
     )
     return pooled.model_copy(update={"sentence": describe(pooled, monitor)})
 
 
-def mean_of(values: Sequence[float | None], folds: int | None) -> Mean | None:
+def mean_with_interval(values: Sequence[float | None], folds: int | None) -> Mean | None:
     """Returns the mean of the values that are numbers, or None if there is none."""
     summary = summarize([value for value in values if value is not None and is_usable(value)], folds=folds)
     if summary.mean is None:
