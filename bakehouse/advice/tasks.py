@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from bakehouse.advice.advice import replace
 from bakehouse.advice.class_shares import class_shares
 from bakehouse.advice.rule import Finding, rule
+from bakehouse.plan.columns import target_task
 from bakehouse.plan.plan import Plan, make_plan
-from bakehouse.plan.splits import class_counts
-from bakehouse.plan.targets import Target, target_task
-from bakehouse.plurals import count_of, listed
+from bakehouse.plan.targets import Target
 from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.early_stopping import GeneralizationLoss, ProgressQuotient
 from bakehouse.recipe.evaluation import CLASS_MEASURES, Evaluation
@@ -98,20 +97,6 @@ def commonest_class(plan: Plan) -> Iterator[Finding]:
     message += f"{rarest} of the rows. "
     advised, patch = fair_monitor(plan)
     yield Finding("/dataset", message + advised, patch)
-
-
-@rule("warning", about=(Dataset,), source="Kohavi 1995, A Study of Cross-Validation and Bootstrap")
-def class_with_one_row(plan: Plan) -> Iterator[Finding]:
-    """A class with a single row is either learned or measured, never both."""
-    counts = class_counts(plan.card, plan.data)
-    classes = plan.data.main.classes
-    single = [name for name, count in zip(classes, counts, strict=True) if count == 1] if counts and classes else []
-    if not single:
-        return
-    has = "has" if len(single) == 1 else "have"
-    message = f"{count_of(len(single), 'class')} of {len(counts or ()):,} {has} only one row: {listed(single)}. It is "
-    message += "in one split alone, so nothing says whether such rows are told apart: add rows, merge classes, or "
-    yield Finding("/dataset", f"{message}leave them out.", ())
 
 
 def is_fair(monitor: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import get_args
 
-from bakehouse.plan.card import Column
+from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Column, Task
 from bakehouse.plan.inputs import Input, InputKind
 from bakehouse.plurals import listed
 from bakehouse.recipe.dataset import ChosenKind, Columns
@@ -30,6 +30,24 @@ def with_kinds(columns: Sequence[Column], spec: Columns) -> tuple[Column, ...]:
         column.model_copy(update={"kind": spec.kinds[column.name]}) if column.name in spec.kinds else column
         for column in columns
     )
+
+
+def target_task(column: Column, asked: Task | None = None) -> Task:
+    """Returns the task of a column: regression for numbers, except whole ones with few distinct values, which recur,
+    and else classification. For a column of numbers that can be both, `asked` decides."""
+    if not column.has_numbers:
+        return "classification"
+    if asked is not None and (asked == "regression" or column.classes is not None):
+        return asked
+    is_named = column.kind in ("category", "boolean")
+    return "classification" if is_named or (column.kind == "number" and has_few_values(column)) else "regression"
+
+
+def has_few_values(column: Column) -> bool:
+    """Whether a column has few distinct whole numbers, of which each is that of two rows on average."""
+    if column.classes is None or len(column.classes) > WHOLE_NUMBER_CLASSES:
+        return False
+    return column.class_counts is None or 2 * len(column.classes) <= sum(column.class_counts)
 
 
 def resolve_inputs(columns: Sequence[Column], spec: Columns, targets: Collection[str]) -> tuple[Input, ...]:

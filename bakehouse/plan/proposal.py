@@ -3,7 +3,7 @@
 import re
 
 from bakehouse.plan.card import Column, DatasetCard
-from bakehouse.plan.columns import LEARNABLE, TARGET_KINDS
+from bakehouse.plan.columns import LEARNABLE, TARGET_KINDS, target_task
 
 MIN_LABELS = 10
 """Least number of rows with a label, the same as the least number of rows of a data set."""
@@ -18,9 +18,12 @@ FEW_CLASSES = range(2, 21)
 
 def propose_target(card: DatasetCard) -> str | None:
     """Returns a column that can be learned: the last with the name of a target, else the last that has up to 20
-    classes, else the last of numbers. Returns None if there is none, or if the target of the set is fixed."""
+    classes, else the last of numbers; one with a class of a single row only if there is no other. Returns None if there
+    is none, or if the target of the set is fixed."""
     columns = card.columns or ()
-    possible = [column for column in columns if _can_be_learned(column, card.counts.train)]
+    learned = [column for column in columns if _can_be_learned(column, card.counts.train)]
+    # A recipe that learns a class of one row is refused.
+    possible = [column for column in learned if not _has_single_row(column)] or learned
     named = [column for column in possible if TARGET_NAMES.fullmatch(column.name)]
     classes = [column for column in possible if not column.has_numbers and len(column.classes or ()) in FEW_CLASSES]
     numbers = [column for column in possible if column.has_numbers]
@@ -35,3 +38,7 @@ def _can_be_learned(column: Column, rows: int) -> bool:
         return False
     # A class of one row cannot be both learned and measured.
     return column.has_numbers or sum(count > 1 for count in column.class_counts or ()) > 1
+
+
+def _has_single_row(column: Column) -> bool:
+    return target_task(column) == "classification" and 1 in (column.class_counts or ())

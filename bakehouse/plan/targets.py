@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, nan, prod
 
-from bakehouse.plan.card import WHOLE_NUMBER_CLASSES, Column, DatasetCard, Lengths, TargetCard, Task
+from bakehouse.plan.card import Column, DatasetCard, Lengths, TargetCard, Task
 from bakehouse.plan.columns import (
     MAX_NAMES,
     TARGET_KINDS,
@@ -13,6 +13,7 @@ from bakehouse.plan.columns import (
     describe_kind,
     left_out,
     resolve_inputs,
+    target_task,
     with_kinds,
 )
 from bakehouse.plan.inputs import Encoding, Input
@@ -287,18 +288,6 @@ def _no_input(columns: tuple[Column, ...], spec: Columns, targets: set[str], fur
     reasons = ", ".join(f"{column.name} is {describe_kind(column.kind)}" for column in left)
     message = f"no column is left as an input{': ' if reasons else ''}{reasons}"
     return TargetError(message, pointer="/dataset/columns")
-
-
-def target_task(column: Column, asked: Task | None = None) -> Task:
-    """Returns the task of a column: regression for numbers, except whole ones with few distinct values, and else
-    classification. For a column of numbers that can be both, `asked` decides."""
-    if not column.has_numbers:
-        return "classification"
-    if asked is not None and (asked == "regression" or column.classes is not None):
-        return asked
-    few = column.classes is not None and len(column.classes) <= WHOLE_NUMBER_CLASSES
-    is_named = column.kind in ("category", "boolean")
-    return "classification" if is_named or (few and column.kind == "number") else "regression"
 
 
 def target_pointer(index: int) -> str:

@@ -273,8 +273,6 @@ CASES = [
          {"dataset": {"id": "rows", "sampling": "balanced"}, "early_stopping": "generalization_loss"},
          {"evaluation": "validation_auroc"}, severity="info", pointer="/dataset", is_settled=False,
          card=counted(800, 200)),
-    Case("class_with_one_row", {}, {}, pointer="/dataset", is_settled=False,
-         says=("2 classes of 4 have only one row: 1, 3.",), card=counted(900, 1, 98, 1), near_card=counted(900, 2, 98)),
     Case("class_missing_in_folds", {"dataset": {"id": "rows", "folds": 5, "fold": 2}},
          {"dataset": {"id": "rows", "folds": 4, "fold": 2}}, pointer="/dataset/folds",
          says=("than the 5 folds: 1 (4 rows).",), card=counted(995, 5)),

@@ -11,6 +11,7 @@ KIND = Column(name="kind", kind="boolean", classes=("a", "b"), class_counts=(50,
 CITY = Column(
     name="city", kind="category", classes=tuple(map(str, range(30))), class_counts=(3,) * 10 + (4,) * 10 + (3,) * 10
 )
+RARE = Column(name="class", kind="category", classes=("a", "b", "c"), class_counts=(60, 39, 1))
 NAME = Column(name="name", kind="identifier")
 
 
@@ -38,6 +39,8 @@ def rename(column: Column, name: str, **facts: object) -> Column:
         ((DOSE, AREA, rename(KIND, "class", kind="constant")), "area"),
         ((DOSE, AREA, rename(KIND, "class", missing=95)), "area"),
         ((DOSE, AREA, rename(KIND, "class", class_counts=(99, 1))), "area"),
+        ((KIND, DOSE, RARE), "kind"),
+        ((RARE, rename(RARE, "town")), "class"),
         ((DOSE, NAME), None),
         ((NAME, rename(NAME, "other")), None),
     ],

@@ -3,7 +3,8 @@
 import pytest
 
 from bakehouse.plan.card import Column, DatasetCard, SplitCounts, TargetCard, Task
-from bakehouse.plan.targets import ResolvedData, TargetError, resolve_targets, target_task
+from bakehouse.plan.columns import target_task
+from bakehouse.plan.targets import ResolvedData, TargetError, resolve_targets
 from bakehouse.recipe.dataset import Dataset
 from bakehouse.recipe.objective import Objective
 
@@ -46,6 +47,8 @@ def resolve(card: DatasetCard, target: str | None, *tasks: object) -> ResolvedDa
         (many(21), "regression"),
         (Column(name="id", kind="number", whole=True, minimum=0, maximum=5000), "regression"),
         (DOSE, "regression"),
+        (many(5).model_copy(update={"class_counts": (2,) * 5}), "classification"),
+        (many(5).model_copy(update={"class_counts": (1, 2, 2, 2, 2)}), "regression"),
     ],
 )
 def test_text_and_few_whole_numbers_are_classes(column: Column, task: Task) -> None:

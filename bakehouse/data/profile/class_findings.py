@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from bakehouse.data.profile.rows import percent
 from bakehouse.data.profile.target import Labels
 from bakehouse.plan.card import Finding
@@ -43,13 +45,24 @@ def rare_classes(labels: Labels, counts: dict[str, int]) -> Iterator[Finding]:
     rare = {name: rows for name, rows in counts.items() if rows < MIN_ROWS_OF_CLASS}
     if not rare:
         return
-    named = listed([f"{quoted(name)} ({rows})" for name, rows in rare.items()])
+    places = {name: f", row {row:,} from 0" for name, row in single_rows(labels, counts).items()}
+    named = listed([f"{quoted(name)} ({rows}{places.get(name, '')})" for name, rows in rare.items()])
     message = (
         f"{count_of(len(rare), 'class')} of {len(counts):,} {'has' if len(rare) == 1 else 'have'} fewer than "
         f"{MIN_ROWS_OF_CLASS} rows: {named}. They can hardly be learned, and a split may have no row "
         "of them: add rows, or merge classes"
     )
+    if 1 in rare.values():
+        message += ". A recipe that learns a class of one row is refused"
     yield Finding(code="rare_classes", severity="warning", where=labels.where, message=message)
+
+
+def single_rows(labels: Labels, counts: dict[str, int]) -> dict[str, int]:
+    """Returns the row of each class that has one alone."""
+    _, rows, times = np.unique(labels.values, return_index=True, return_counts=True)
+    # The numbers of the classes are sorted, as the classes are.
+    names = [name for name, count in counts.items() if count == 1]
+    return dict(zip(names, rows[times == 1].tolist(), strict=False))
 
 
 def quoted(name: str) -> str:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from bakehouse.data.parsed import Samples, Table
 from bakehouse.plan.card import DatasetCard, Task
+from bakehouse.plan.columns import target_task
 from bakehouse.plan.proposal import propose_target
-from bakehouse.plan.targets import target_task
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from bakehouse.plan.context import Context, check
-from bakehouse.plan.splits import counts_outside_test, training_counts
-from bakehouse.plurals import count_of
+from bakehouse.plan.splits import class_counts, counts_outside_test, training_counts
+from bakehouse.plurals import count_of, listed
 from bakehouse.recipe.ingredient import Off
 from bakehouse.recipe.problems import Problem, conflict, did_you_mean, pointer
 from bakehouse.recipe.shuffle import Blocks
@@ -55,6 +55,29 @@ def sampling_fits(context: Context) -> Iterator[Problem]:
     if not isinstance(context.recipe.curriculum, Off):
         message = f"the curriculum {context.recipe.curriculum.type} chooses the rows of a step, and so does "
         yield conflict("/dataset/sampling", message + "dataset.sampling", ("none",))
+
+
+@check("recipe")
+def classes_recur(context: Context) -> Iterator[Problem]:
+    """Refuses a class with a single row, which can be learned or measured, but never both."""
+    target = context.data.main
+    own = context.card.counts
+    # The set's own splits have further rows, which may measure what a single row teaches.
+    if target.classes is None or own.validation is not None or own.test is not None:
+        return
+    counts = class_counts(context.card, context.data) or ()
+    single = [repr(name) for name, count in zip(target.classes, counts, strict=False) if count == 1]
+    if not single:
+        return
+    columns = {column.name: column for column in context.card.columns or ()}
+    message = f"{count_of(len(single), 'class')} of {len(counts):,} {'has' if len(single) == 1 else 'have'} a single "
+    message += f"row, which cannot both be learned and measured: {listed(single)}. Add rows of each"
+    if target.name not in columns:
+        yield conflict("/dataset/id", f"{message}, merge classes, or leave these rows out of the data set")
+        return
+    message += f", merge classes, or empty these cells of {target.name}: rows without a label are left out"
+    numbers = "; or set objective.loss to squared_error, which learns numbers" if columns[target.name].whole else ""
+    yield conflict("/dataset/target", message + numbers)
 
 
 @check("recipe")

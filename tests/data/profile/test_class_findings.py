@@ -34,6 +34,21 @@ def test_classes_with_fewer_than_five_rows_are_listed(tmp_path: Path) -> None:
     assert finding.where == "/classes"
 
 
+def test_the_row_of_a_class_that_has_one_alone_is_named(tmp_path: Path) -> None:
+    y = np.repeat(["a", "b", "c", "d"], [30, 1, 3, 1])
+    finding = the(pack_npz(tmp_path, x=noise(35, 2), y=y), "rare_classes")
+    assert "'b' (1, row 30 from 0), 'c' (3), 'd' (1, row 34 from 0)" in finding.message
+    assert finding.message.endswith("A recipe that learns a class of one row is refused")
+
+
+def test_the_row_is_that_of_a_number_among_others(tmp_path: Path) -> None:
+    finding = the(
+        pack_csv(tmp_path, day=[f"2024-01-{day:02}" for day in range(1, 32)], grade=[7] + [3] * 15 + [5] * 15),
+        "rare_classes",
+    )
+    assert "'7' (1, row 0 from 0)" in finding.message
+
+
 def test_a_class_of_five_rows_is_not_rare(tmp_path: Path) -> None:
     assert "rare_classes" not in codes(pack_npz(tmp_path, x=noise(35, 2), y=np.repeat(["a", "b"], [30, 5])))
 

@@ -7,7 +7,7 @@ import jsonpatch
 import numpy as np
 import pytest
 
-from bakehouse.plan.card import Column, DatasetCard, Lengths, OwnSizes, TargetCard, UnreadablePictures
+from bakehouse.plan.card import Column, DatasetCard, Lengths, OwnSizes, SplitCounts, TargetCard, UnreadablePictures
 from bakehouse.plan.checks.architecture import pooling_leaves_pixels
 from bakehouse.plan.context import CHECKS, Context
 from bakehouse.plan.defaults import fill_in
@@ -57,6 +57,10 @@ PICTURES = SMALL.model_copy(
 )
 COUNTED = table_card(classes=2, rows=1000).model_copy(update={"class_counts": (900, 100)})
 FEW_OF_EACH = table_card(classes=3, rows=18).model_copy(update={"class_counts": (6, 6, 6)})
+GRADED: Document = {"dataset": {"id": "houses", "target": "grade"}}
+GRADE = Column(name="grade", kind="number", whole=True, classes=("1", "2", "3"), class_counts=(600, 399, 1), minimum=1,
+               maximum=3, mean=1.4)  # fmt: skip
+GRADES = COLUMNS.model_copy(update={"columns": (*(COLUMNS.columns or ()), GRADE)})
 ALONE: dict[str, Document] = {
     "/augmentation/0": {"augmentation": "mixup"},
     "/augmentation/1": {"augmentation": ["input_noise", "cutmix"]},
@@ -208,6 +212,7 @@ CASES = [
          mixed_table.card()),
     Case("sampling_fits", {"dataset": {"id": "rows", "sampling": "balanced", "shuffle": "blocks"}},
          {"dataset": {"id": "rows", "sampling": "balanced"}}, "/dataset/shuffle", ("full",)),
+    Case("classes_recur", GRADED, {**GRADED, "objective": "squared_error"}, "/dataset/target", card=GRADES),
     Case("a_class_is_in_all_folds", {"dataset": {"id": "rows", "folds": 6, "fold": 0}},
          {"dataset": {"id": "rows", "folds": 5, "fold": 0}}, "/dataset/folds", ("2 to 5", "null"), FEW_OF_EACH),
     Case("shuffle_fits", {"dataset": {"id": "rows", "shuffle": "blocks"}, "curriculum": "curriculum"},
@@ -409,6 +414,23 @@ def by_check(document: Document, card: DatasetCard) -> dict[str, list[Problem]]:
 @cases
 def test_only_that_check_refuses(case: Case) -> None:
     assert [name for name, problems in by_check(case.refused, case.card).items() if problems] == [case.check]
+
+
+def test_a_class_of_one_row_is_named_with_the_ways_out() -> None:
+    [problem] = by_check(GRADED, GRADES)["classes_recur"]
+    assert problem.message == (
+        "1 class of 3 has a single row, which cannot both be learned and measured: '3'. Add rows of each, merge "
+        "classes, or empty these cells of grade: rows without a label are left out; or set objective.loss to "
+        "squared_error, which learns numbers"
+    )
+
+
+def test_a_class_of_one_row_is_taken_from_a_set_with_its_own_test_split() -> None:
+    card = table_card(classes=3, rows=100).model_copy(update={"class_counts": (1, 49, 50)})
+    [problem] = by_check({}, card)["classes_recur"]
+    assert problem.pointer == "/dataset/id"
+    assert "'0'. Add rows of each, merge classes, or leave these rows out of the data set" in problem.message
+    assert planned({}, card.model_copy(update={"counts": SplitCounts(train=100, test=20)})).sizes.test == 20
 
 
 def test_every_check_but_those_of_sources_has_a_case() -> None:
