@@ -32,5 +32,7 @@ def delete_runs(experiment_id: str, experiments: ExperimentStore, store: Store, 
             pass  # somebody else has deleted it meanwhile
         found.bytes_freed += artifacts.delete_run(run_id)
         found.deleted.append(run_id)
+    found.deleted.reverse()
+    found.kept.reverse()
     experiments.forget_deleted(experiment_id)
     return found
