@@ -10,7 +10,7 @@ from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.experiments.cookbook import ask_question, find_experiment, print_questions
 from bakehouse.cookbook_files import CookbookQuestion, questions
 from bakehouse.experiments.designs import expand
-from bakehouse.experiments.document import read_document
+from bakehouse.experiments.document import Search, read_document
 from bakehouse.model import JsonObject
 from bakehouse.recipe.read import read_recipe
 from tests.running_service import RunningService
@@ -36,7 +36,8 @@ def test_an_experiment_asks_its_question_with_the_recipes_of_its_page(found: Coo
     document = read_document(found.experiment)
     arms = [canonical(arm.recipe) for arm in expand(document.design, read_recipe({**document.recipe, "seed": 0})).arms]
     assert document.name == found.question
-    assert len(document.seeds) >= 5
+    confirm = document.design.confirm if isinstance(document.design, Search) else None
+    assert (confirm.seeds if confirm else len(document.seeds)) >= 5
     for file in (FOLDER / found.name).glob("*.json"):
         if file.name not in ("study.json", "experiment.json"):
             assert canonical(json.loads(file.read_bytes())) in arms, file.name
