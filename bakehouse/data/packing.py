@@ -39,6 +39,7 @@ from bakehouse.data.readers.typed_tables import read_typed_file
 from bakehouse.data.scratch_arrays import in_rows
 from bakehouse.data.signatures import compute_signature
 from bakehouse.data.source_files import extra_seconds, is_folder
+from bakehouse.data.source_formats import FOREIGN
 from bakehouse.plan.card import Column, DatasetCard, Dtype, FloatDtype, SplitCounts
 
 GIB = 1 << 30
@@ -196,6 +197,8 @@ def _read_file(source: Path) -> Contents:
             return read_typed_file(source, "parquet")
         case ".json" | ".jsonl" | ".ndjson":
             return read_typed_file(source, "json")
+        case foreign if foreign in FOREIGN:
+            raise UnusableSource(f"{foreign} files are not read, because each is {FOREIGN[foreign]}")
         case _:
             return read_csv(source)
 

@@ -9,6 +9,22 @@ DOUBLE_ENDINGS = (".tar.gz", *PACKED_ENDINGS)
 TABLE = ".csv"
 NOT_IN_NAMES = re.compile(r"[^a-z0-9_.-]+")
 MAX_NAME_CHARACTERS = 64
+SPREADSHEET = "a spreadsheet: save the sheet as CSV"
+DOCUMENT = "a document: save its table as CSV"
+PROGRAM = "a program and has no rows: upload a table as CSV or Parquet"
+PICTURE = "a single picture: pack a folder with a folder of pictures for each class as .zip"
+ARCHIVE = "an archive of another kind: pack its files as .zip or .tar.gz"
+STATISTICS = "a file of another program: save its table as CSV or Parquet"
+FOREIGN = {
+    **dict.fromkeys((".xls", ".xlsx", ".xlsm", ".xlsb", ".ods", ".numbers"), SPREADSHEET),
+    **dict.fromkeys((".doc", ".docx", ".odt", ".rtf", ".pdf", ".ppt", ".pptx", ".htm", ".html", ".xml"), DOCUMENT),
+    **dict.fromkeys((".exe", ".dll", ".so", ".msi", ".dmg", ".apk", ".jar", ".bat", ".com"), PROGRAM),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".svg", ".heic"), PICTURE),
+    **dict.fromkeys((".rar", ".7z", ".xz", ".bz2", ".zst", ".iso"), ARCHIVE),
+    **dict.fromkeys((".sav", ".dta", ".sas7bdat", ".rds", ".rdata", ".mat", ".h5", ".hdf5"), STATISTICS),
+    **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".feather", ".orc", ".avro", ".db", ".sqlite"), STATISTICS),
+}
+"""Endings of files that are never read, and what their files are; a table under any other ending is read as text."""
 
 
 def ending_of(filename: str, beginning: bytes) -> str:

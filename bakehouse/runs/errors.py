@@ -172,8 +172,10 @@ class StorageFull(RunsError):
         refused = (
             "The artifact store takes no more data: its disk or a quota is used up, or a file is too large for it."
         )
+        advice = " Delete runs or data sets that are no longer needed, or give its folder more room."
         super().__init__(
-            refused if needed is None else f"The artifact store has {free} bytes free; {needed} are needed."
+            (refused if needed is None else f"The artifact store has {free:,} bytes free; {needed:,} are needed.")
+            + advice
         )
         self.needed = needed
         self.free = free

@@ -146,6 +146,9 @@ async def create_draft(request: Request, services: Services, key: str | None) ->
     """Creates a data set whose parts are sent later, or that is fetched."""
     document = parse_json(await request.body())
     refuse_address(document)
+    name = document.get("name") if isinstance(document, dict) else None
+    if isinstance(name, str):
+        await run_in_threadpool(services.uploads.check_name, name, Problem(pointer="/name", code="", message=""))
     draft = parse_document(DatasetDraft, document, strict=False)
     await services.folder_check.check()
     idempotency = None if key is None else idempotency_of(request, key, draft.model_dump_json())

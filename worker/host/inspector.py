@@ -4,6 +4,7 @@ A data set is claimed with a lease. If this process is killed, the next one star
 be seen before its last step, which publishes the packed data. This process also keeps house.
 """
 
+import re
 import shutil
 import sys
 import threading
@@ -11,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -135,7 +137,7 @@ class Inspector:
             with keep_lease(self.inspections, record, self._renew_seconds):
                 file = self._join_parts(record, work, watch)
                 answer = inspect_in_child(record.name, file, work, self._limits, watch.report)
-                self._finish(record, work, answer)
+                self._finish(record, work, with_own_name(answer, file.name, record.filename))
         except (PartDamaged, UploadsFull) as error:
             self._refuse(self.inspections, record, str(error))
         except (InspectionLost, UploadNotFound, *OUTAGE):
@@ -233,6 +235,17 @@ class Inspector:
         else:
             problem = f"its inspection failed {MAX_FAILURES} times: {describe_failure(error)}"
             self._refuse(self.inspections, record, problem)
+
+
+def with_own_name(answer: Answer, name: str, filename: str | None) -> Answer:
+    """Returns the answer with the name of the client's file in place of the one under which it was inspected."""
+    if answer.problem is None or filename is None:
+        return answer
+    place = answer.place
+    if place is not None and place.member == name:
+        place = place.model_copy(update={"member": None})
+    problem = re.sub(rf"(?<![\w./-]){re.escape(name)}", lambda _: filename, answer.problem)
+    return replace(answer, problem=problem, place=place)
 
 
 def describe_failure(error: Exception) -> str:

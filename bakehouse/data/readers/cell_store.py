@@ -227,14 +227,29 @@ def store_cells(source: TypedSource) -> CellStore:
     for name, type_ in source.types.items():
         if type_.endswith("]") or type_.startswith(NESTED):
             problem = (
-                f"column {quote(name)} has values of type {type_[:60]}; a cell must be one value, or the steps of a "
+                f"column {quote(name)} has {name_nested(type_)} in its cells; a cell must be one value, or the steps "
             )
-            problem += "sequence: a list of numbers, of lists of equally many numbers, or of objects of numbers"
+            problem += "of a sequence: a list of numbers, of lists of equally many numbers, or of objects of numbers"
+            if type_.startswith("STRUCT"):
+                problem += ". pandas writes an object for each row by df.to_json(path, orient='records')"
             raise UnusableSource(problem, column=name)
     texts = (f"{text} AS c{number}" for number, text in enumerate(texts_in_sql(source.types)))
     rows = f"SELECT row_number() OVER () AS line, {', '.join(texts)} FROM {source.query}"
     source.database.execute(f"CREATE TABLE cells AS {rows}")
     return CellStore(source.database, len(source.types), place="row")
+
+
+def name_nested(type_: str) -> str:
+    """Returns what a cell of a nested type of DuckDB has, in plain words."""
+    if type_.endswith("]"):
+        return "lists that are not of numbers"
+    match next(each for each in NESTED if type_.startswith(each)):
+        case "STRUCT" | "MAP":
+            return "objects"
+        case "BLOB" | "BIT":
+            return "bytes"
+        case _:
+            return "values of different kinds"
 
 
 def _write(rows: Iterable[Sequence[str | int]], inlet: int) -> int:

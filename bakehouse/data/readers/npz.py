@@ -37,6 +37,10 @@ SMALL_BYTES = 16 << 20
 CHUNK_BYTES = 1 << 20
 UNREADABLE_FLAGS = 0x61
 """The flags of zip entries that are encrypted, strongly encrypted, or patch data."""
+VALUES = {
+    **dict.fromkeys("fiu", "numbers"), "b": "truth values", "c": "complex numbers", "M": "dates", "m": "durations",
+    "V": "records of several fields", **dict.fromkeys("US", "texts"),
+}  # fmt: skip
 FEW_VALUES = 10
 """Number of distinct values up to which floats are probably meant as classes."""
 Kind = Literal["image", "sequence", "table"]
@@ -103,7 +107,8 @@ def _make_samples_of(arrays: dict[str, Array], names: Mapping[str, str]) -> Samp
     try:
         samples = _make_samples(arrays, others)
     except UnusableSource as error:
-        raise UnusableSource("; ".join([str(error), *others])) from error
+        member = None if error.member is None else names.get(error.member, error.member)
+        raise UnusableSource("; ".join([str(error), *others]), member=member) from error
     return replace(samples, names=names)
 
 
@@ -177,12 +182,14 @@ def _encode_further_targets(
 
 def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Array:
     if entry.flag_bits & UNREADABLE_FLAGS or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UnusableSource(f"{name} is encrypted or compressed in a way that numpy does not use; save it with numpy")
+        message = f"{name} is encrypted or compressed in a way that numpy does not use; save it with numpy"
+        raise UnusableSource(message, member=name)
     if entry.file_size > max(SMALL_BYTES, MAX_RATIO * entry.compress_size):
         ratio = entry.file_size // max(entry.compress_size, 1)
         raise UnusableSource(
             f"{name} is {ratio} times as large as its compressed form; at most {MAX_RATIO} times is read, because "
-            "such a file may be an attack: save it with np.savez, without compression"
+            "such a file may be an attack: save it with np.savez, without compression",
+            member=name,
         )
     # np.load is not used, because it allocates what the header promises before anything can be checked.
     with archive.open(entry) as stream:
@@ -193,7 +200,8 @@ def _read_array(stream: IO[bytes], file_size: int, name: str) -> Array:
     shape, fortran, dtype = _read_header(stream, name)
     size = math.prod(shape) * dtype.itemsize
     if size != file_size - stream.tell():
-        raise UnusableSource(f"{name} is damaged: its header promises {size:,} bytes, but its entry has {file_size:,}")
+        message = f"{name} is damaged: its header promises {size:,} bytes, but its entry has {file_size:,}"
+        raise UnusableSource(message, member=name)
     return _read_body(stream, size).view(dtype).reshape(shape, order="F" if fortran else "C")
 
 
@@ -205,15 +213,22 @@ def _read_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, n
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read(stream)
     except ValueError as error:
-        raise UnusableSource(f"{name} is not a numpy array: {error}"[:300]) from error
+        raise UnusableSource(f"{name} is not a numpy array: {error}"[:300], member=name) from error
     if dtype.hasobject:
         raise UnusableSource(
             f"{name} holds Python objects, which are never loaded; store plain numbers, or text as of astype(str), and "
-            "sequences of different lengths as JSON lines, a list of steps and a target in each"
+            "sequences of different lengths as JSON lines, a list of steps and a target in each",
+            member=name,
         )
     if dtype.kind not in "fiubUS" or any(axis < 1 for axis in shape) or dtype.itemsize == 0:
-        raise UnusableSource(f"{name} must hold at least one number or text, but is {dtype} with shape {shape}")
+        message = f"{name} must hold at least one number or text, but has {name_values(dtype)} with shape {shape}"
+        raise UnusableSource(message, member=name)
     return shape, fortran, dtype
+
+
+def name_values(dtype: np.dtype[np.generic]) -> str:
+    """Returns what an array of this type has, in plain words."""
+    return VALUES.get(dtype.kind, "values of another kind")
 
 
 def _read_body(stream: IO[bytes], size: int) -> Array:
@@ -246,7 +261,7 @@ def _find_kind(arrays: dict[str, Array]) -> Kind:
 
 def _shape_inputs(name: str, values: Array, kind: Kind, notes: list[str]) -> Array:
     if values.dtype.kind not in "fiub":
-        raise UnusableSource(f"{name} must hold numbers, but is {values.dtype}")
+        raise UnusableSource(f"{name} must hold numbers, but has {name_values(values.dtype)}", member=name)
     if values.ndim == 4:
         return _move_channels_first(values, notes)
     if values.ndim == 3 and kind == "image":
@@ -255,7 +270,8 @@ def _shape_inputs(name: str, values: Array, kind: Kind, notes: list[str]) -> Arr
         return values[:, None]
     if values.ndim not in (2, 3):
         raise UnusableSource(
-            f"{name} has the shape {values.shape}; a table has 2 axes (rows x features), pictures have 3 or 4"
+            f"{name} has the shape {values.shape}; a table has 2 axes (rows x features), pictures have 3 or 4",
+            member=name,
         )
     return values
 
@@ -289,7 +305,8 @@ def _flatten_labels(name: str, values: Array, notes: list[str]) -> Array:
         return np.asarray(values.argmax(axis=1))
     raise UnusableSource(
         f"{name} must hold one value for each row, such as a class number, or one-hot rows of zeros and one 1, but has "
-        f"the shape {values.shape}; save each further target as an array of its own, such as y_NAME"
+        f"the shape {values.shape}; save each further target as an array of its own, such as y_NAME",
+        member=name,
     )
 
 
@@ -314,11 +331,13 @@ def _check_inputs(inputs: dict[str, Array], targets: dict[str, Array], kind: Kin
             hint = f": its rows are its last axis, save {name}.T" if values.shape[-1] == len(targets[target]) else ""
             raise UnusableSource(
                 f"{name} has {count_of(len(values), 'row')}, but {target} has {len(targets[target])}; they must match"
-                f"{hint}"
+                f"{hint}",
+                member=name,
             )
         if (_storage(values, kind), values.shape[1:]) != (_storage(train, kind), train.shape[1:]):
             raise UnusableSource(
                 f"a row of {name} is {_storage(values, kind)} with shape {values.shape[1:]}, but a row of x is "
-                f"{_storage(train, kind)} with shape {train.shape[1:]}; they must match"
+                f"{_storage(train, kind)} with shape {train.shape[1:]}; they must match",
+                member=name,
             )
     check_rows(len(train))

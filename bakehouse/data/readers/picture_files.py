@@ -171,7 +171,7 @@ def _find_in_classes(paths: list[PicturePath], depth: int, notes: list[str]) -> 
     inner = [path for path in paths if len(path) > depth + 1]
     tops = {path[depth] for path in inner}
     if not inner:
-        raise UnusableSource("; ".join([f"its pictures lie right in it: {LAYOUTS}", *notes]))
+        raise UnusableSource("; ".join([f"its pictures are all in one folder, and so of one class: {LAYOUTS}", *notes]))
     if len({find_suffix(name) for name in tops} - {None}) == len(tops) > 1:
         names = " and ".join(sorted(tops))
         raise UnusableSource("; ".join([f"{names} are splits, but hold no class folders: {LAYOUTS}", *notes]))

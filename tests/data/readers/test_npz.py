@@ -128,7 +128,7 @@ def test_own_splits_share_their_classes(tmp_path: Path) -> None:
             "y holds nan, infinity or a number beyond",
         ),
         ({"x": ROWS.astype(str), "y": LABELS}, "x must hold numbers"),
-        ({"x": ROWS.astype(complex), "y": LABELS}, "x must hold at least one number or text, but is complex128"),
+        ({"x": ROWS.astype(complex), "y": LABELS}, "x must hold at least one number or text, but has complex numbers"),
         ({"x": ROWS[:0], "y": LABELS[:0]}, "with shape (0, 4)"),
         (
             {"x": ROWS, "y": LABELS, "x_test": ROWS[:, :3], "y_test": LABELS},
@@ -156,6 +156,22 @@ class Canary:
 
     def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
         return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "member"),
+    [
+        ({"x": ROWS.astype(complex), "y": LABELS}, "x"),
+        ({"X": ROWS.astype(str), "y": LABELS}, "X"),
+        ({"x": ROWS, "labels": ROWS}, "labels"),
+        ({"x": ROWS[:9], "y": LABELS}, "x"),
+    ],
+)
+def test_the_refused_array_is_named_as_in_the_file(tmp_path: Path, arrays: dict[str, np.ndarray], member: str) -> None:
+    np.savez(tmp_path / "a.npz", allow_pickle=False, **arrays)
+    with pytest.raises(UnusableSource) as caught:
+        read_npz(tmp_path / "a.npz")
+    assert caught.value.member == member
 
 
 def test_objects_are_refused_and_never_unpickled(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_links_and_pipes_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("paths", "problem"),
     [
-        (["1.png", "2.png"], "its pictures lie right in it: it needs a folder of PNG, JPEG"),
+        (["1.png", "2.png"], "its pictures are all in one folder, and so of one class: it needs a folder of PNG, JPEG"),
         (["train/1.png", "test/2.png"], "test and train are splits, but hold no class folders: it needs a folder"),
         (["day/1.heic"], r"it holds no pictures: .*train, training, validation.*idx files.*such as 'day/1.heic'"),
     ],

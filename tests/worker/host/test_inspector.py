@@ -187,6 +187,23 @@ def test_a_file_whose_name_is_not_unicode_has_an_outcome(bench: Bench) -> None:
     check_sizes_of_uploads(bench, catalog, record)
 
 
+@pytest.mark.parametrize(
+    ("filename", "problem"),
+    [
+        ("my pets.zip", "my pets.zip is truncated or damaged"),
+        ("pets.parquet", "pets.parquet cannot be read as a Parquet file"),
+        ("pets.xlsx", ".xlsx files are not read, because each is a spreadsheet: save the sheet as CSV"),
+    ],
+)
+def test_a_refusal_names_the_file_as_its_user_does(bench: Bench, filename: str, problem: str) -> None:
+    record = bench.upload(b"PK and nothing else", filename=filename)
+    assert bench.inspector.inspect_next()
+    refused = bench.records.get(record.id)
+    assert (refused.problem or "").startswith(problem)
+    assert refused.place is not None
+    assert (refused.place.file, refused.place.member) == (filename, None)
+
+
 def check_sizes_of_uploads(bench: Bench, catalog: Catalog, record: DatasetRecord) -> None:
     """Packs the pictures of an upload at another size, which is deleted once the upload is gone."""
     folder = catalog.sized_folder("houses@1", PictureSize(16))
