@@ -25,8 +25,8 @@ class CookbookQuestion:
     """The name that users give: `small_network`."""
     question: str
     answer: str
-    experiment: JsonObject | None
-    """The document of the experiment that asks it; None of recipes that build on each other's runs."""
+    experiment: JsonObject
+    """The document of the experiment that asks it."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ def questions() -> list[CookbookQuestion]:
     """Returns all questions, in the order of the overview."""
     overview = (cookbook() / "README.md").read_text(encoding="utf-8")
     return [
-        CookbookQuestion(**found.groupdict(), experiment=experiment_of(found["name"]))
+        CookbookQuestion(**found.groupdict(), experiment=read_experiment(found["name"]))
         for found in OVERVIEW_ROW.finditer(overview)
     ]
 
 
-def experiment_of(name: str) -> JsonObject | None:
-    file = cookbook() / name / EXPERIMENT
-    return parse_json(file.read_text(encoding="utf-8")) if file.is_file() else None
+def read_experiment(name: str) -> JsonObject:
+    document: JsonObject = parse_json((cookbook() / name / EXPERIMENT).read_text(encoding="utf-8"))
+    return document
 
 
 def study_folders() -> list[Traversable]:

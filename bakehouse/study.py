@@ -91,9 +91,8 @@ class Study(Model):
     answer: str
     text: str
     """The answer in full, as Markdown."""
-    experiment: JsonObject | None
-    """The document that asks it again, as `POST /v1/experiments` accepts it; null of recipes that build on each
-    other's runs."""
+    experiment: JsonObject
+    """The document that asks the question again, as `POST /v1/experiments` accepts it."""
     setting: JsonObject
     """The fields that all recipes have in common."""
     seeds: int

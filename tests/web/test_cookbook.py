@@ -64,12 +64,6 @@ def test_the_question_of_a_study_becomes_an_experiment_with_one_button(home: Run
     assert [body["name"] for body in bodies] == ["Do batch norm and dropout help a small network on digits?"]
 
 
-def test_a_study_whose_recipes_build_on_each_other_has_no_experiment(home: RunningHome, page: Page) -> None:
-    page.goto(f"{home.url}/?page=cookbook&study=fitnets")
-    expect(page.get_by_role("heading", level=2, name="Recipes", exact=True)).to_be_visible()
-    expect(page.get_by_role("button", name="Make an experiment of this")).to_have_count(0)
-
-
 def test_a_study_that_does_not_exist_says_so(home: RunningHome, page: Page) -> None:
     page.goto(f"{home.url}/?page=cookbook&study=nothing")
     expect(page.get_by_role("alert")).to_contain_text("study")

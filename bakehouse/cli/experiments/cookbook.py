@@ -37,8 +37,4 @@ def find_experiment(name: str) -> JsonObject:
     if name not in found:
         suggestion = did_you_mean(name, tuple(found)) or "; `bakehouse cookbook` lists all"
         raise typer.BadParameter(f"the cookbook has no question {name!r}{suggestion}", param_hint="NAME")
-    document = found[name].experiment
-    if document is None:
-        message = f"the recipes of {name} build on each other's runs; `bakehouse new` lists them"
-        raise typer.BadParameter(message, param_hint="NAME")
-    return document
+    return found[name].experiment

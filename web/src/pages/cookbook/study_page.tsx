@@ -40,7 +40,7 @@ function Content({ study }: { study: Study }) {
         ))}
       </div>
       <Evidence study={study} />
-      {study.experiment && <AskAgain name={study.name} experiment={study.experiment as Json} />}
+      <AskAgain name={study.name} experiment={study.experiment as Json} />
       <Recipes study={study} />
       {study.clashes.length > 0 && (
         <section class="below">
