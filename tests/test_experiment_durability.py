@@ -87,6 +87,8 @@ def records_of(home: RunningHome, found: Experiment) -> list[Record]:
 
 def weights_of(home: RunningHome, experiment_id: str) -> dict[tuple[str, int], str | None]:
     """The digest of the weights at each place; each has one run, which has succeeded once."""
+    for run in experiments_in(home).run_ids(experiment_id):
+        wait_until(lambda: home.store.record(run).status == "succeeded")  # noqa: B023
     found = finished(home, experiment_id)
     assert Counter(each.status for each in found.runs) == {"succeeded": 4}
     assert len(experiments_in(home).run_ids(experiment_id)) == len(found.runs) == 4
