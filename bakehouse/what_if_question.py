@@ -57,13 +57,11 @@ def form_problem(where: str, error: ErrorDetails) -> Problem:
     """Returns pydantic's error as a problem of the question itself."""
     match error["type"]:
         case "extra_forbidden":
-            return Problem(pointer=where, code="unknown_field", message="unknown field", allowed=(FIELD,))
-        case "missing":
-            return Problem(pointer=where, code="missing", message="this field is required")
+            return Problem(pointer=where, code="unknown_field", message=plain(error), allowed=(FIELD,))
         case "model_type":
             return Problem(pointer=where, code="object_type", message=f'should be an object: {{"{FIELD}": [3, 5]}}')
         case kind:
-            return Problem(pointer=where, code=kind, message=plain(error["msg"]))
+            return Problem(pointer=where, code=kind, message=plain(error))
 
 
 def in_list(problem: Problem, index: int) -> Problem:

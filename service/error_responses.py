@@ -35,6 +35,7 @@ from bakehouse.experiments.errors import (
 )
 from bakehouse.model import Model
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid, pointer
+from bakehouse.recipe.read import plain
 from bakehouse.runs.errors import (
     CursorNotFound,
     DatasetDeleted,
@@ -319,13 +320,13 @@ def unavailable(name: str, detail: str, *, seconds: str = RETRY_SECONDS) -> Erro
 def parameter_error(error: Any) -> Problem:
     """Describes an error that the web framework found in a parameter or header."""
     name = str(error["loc"][-1])[:MAX_SHOWN_CHARACTERS]
-    return Problem(parameter=name, code=error["type"], message=error["msg"])
+    return Problem(parameter=name, code=error["type"], message=plain(error))
 
 
 def field_error(error: ErrorDetails) -> Problem:
     """Describes an error that pydantic found in a field of a body other than a recipe."""
     path = [step for step in error["loc"] if step != "[key]"]  # pydantic adds this if the key itself is wrong
-    return Problem(pointer=pointer(path)[:MAX_SHOWN_CHARACTERS], code=error["type"], message=error["msg"])
+    return Problem(pointer=pointer(path)[:MAX_SHOWN_CHARACTERS], code=error["type"], message=plain(error))
 
 
 def problem_document(response: ErrorResponse, *, path: str, prefix: str = "", request_id: str = "") -> ProblemDocument:

@@ -217,14 +217,12 @@ def problems(
     """Yields the first of pydantic's errors as problems with pointers into a document of the class `root`."""
     for error in errors[:MAX_PROBLEMS]:
         path, owner = locate(error["loc"], root)
-        message = PLAIN_MESSAGES.get(error["type"]) or plain(error["msg"])
+        message = PLAIN_MESSAGES.get(error["type"]) or plain(error)
         allowed: tuple[str, ...] | None = None
         match error["type"]:
             case "extra_forbidden":
                 allowed = tuple(owner.model_fields)
                 message = f"unknown field {path[-1]!r}{did_you_mean(path[-1], allowed)}"
-            case "missing":
-                message = "this field is required"
             case "union_tag_invalid" | "union_tag_not_found":
                 kinds = AnySpace if "space" in path else AnyDesign
                 allowed = tuple(kind.model_fields["type"].annotation.__args__[0] for kind in get_args(kinds))

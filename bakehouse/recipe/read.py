@@ -44,7 +44,7 @@ TYPE_NAMES = {
 }  # fmt: skip
 PLAIN_MESSAGES = {
     "dict_type": "should be an object", "model_attributes_type": "should be the name of a variant, or an object",
-    "tuple_type": "should be a list",
+    "tuple_type": "should be a list", "missing": "this field is required", "extra_forbidden": "unknown field",
 }  # fmt: skip
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 # `adamw` is short for `adam` and a regularizer, so that its class lacks this field.
@@ -192,9 +192,10 @@ def translate(document: object, errors: list[ErrorDetails]) -> Iterator[Problem]
         yield Problem(pointer=posted_pointer(document, located(path)[1]), code=code, message=message, allowed=allowed)
 
 
-def plain(message: str) -> str:
-    """Shortens pydantic's message: `Input should be` becomes `should be`."""
-    return re.sub(r"^\w+ should", "should", message).replace(" after validation", "")
+def plain(error: ErrorDetails) -> str:
+    """Returns pydantic's message in plain words: `Input should be` becomes `should be`."""
+    shortened = re.sub(r"^\w+ should", "should", error["msg"]).replace(" after validation", "")
+    return PLAIN_MESSAGES.get(error["type"], shortened)
 
 
 def required(document: object, path: list[str | int]) -> str:
@@ -216,10 +217,10 @@ def wrong_value(path: list[str | int], error: ErrorDetails) -> str:
     if kind == "model_attributes_type" and isinstance(value, list | float | int):
         return f"{PLAIN_MESSAGES[kind]}, not a {'list' if isinstance(value, list) else 'number'}"
     if value is None:
-        return f"{PLAIN_MESSAGES.get(kind) or plain(error['msg'])}, not null"
+        return f"{plain(error)}, not null"
     if kind in ("int_type", "float_type") and isinstance(value, str) and NUMBER.fullmatch(value):
-        return f"{plain(error['msg'])}, without quotation marks"
-    return PLAIN_MESSAGES.get(kind) or plain(error["msg"])
+        return f"{plain(error)}, without quotation marks"
+    return plain(error)
 
 
 def bool_for_variant(path: list[str | int], *, is_on: bool) -> str:

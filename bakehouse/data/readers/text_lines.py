@@ -174,8 +174,17 @@ def _find_encoding(file: BinaryIO) -> str:
             return encoding
     if start[1:200:2].count(0) > 40 or start[:200:2].count(0) > 40:
         # Half the bytes of Latin text in UTF-16 are zero.
-        return "utf-16-le" if start[1] == 0 else "utf-16-be"
+        encoding = "utf-16-le" if start[1] == 0 else "utf-16-be"
+        if not _is_text(start[:200], encoding):
+            raise UnusableSource("it is not a text file: it has bytes that no text has")
+        return encoding
     return "utf-8" if _is_utf8(file) else _guess(file)
+
+
+def _is_text(beginning: bytes, encoding: str) -> bool:
+    """Says whether the beginning of a file can be decoded, and has no control characters but those of lines."""
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(beginning)
+    return not any(letter == "\ufffd" or (letter < " " and letter not in "\t\r\n") for letter in text)
 
 
 def _is_utf8(file: BinaryIO) -> bool:

@@ -341,6 +341,7 @@ def test_a_table_of_thousands_of_columns(tmp_path: Path) -> None:
         ("a,b,c\n" + ROWS + f"1,2,{'b' * 2_000_000}\n", "line 12: a cell has more than 1,048,576 characters"),
         ("a,b,c\n" + ROWS + "1,2,\0\n", "line 12 has a zero byte: the file is not text, or it is damaged"),
         ("\udc89PNG\r\n\x1a\n\0\0", "it is not a text file, but a PNG picture"),
+        (b"\x7fELF\x02\x01\x01\0" + b"\1\0\0\0" * 60, "it is not a text file: it has bytes that no text has"),
         ("PK\x03\x04...", "it is not a text file, but a ZIP archive or an Excel workbook: save the table as CSV"),
         ("Dear all,\nthis is a letter, and no table.\nYours,\nA.\n" * 5, "line 4 has 1 cell, but the header has 2"),
     ],

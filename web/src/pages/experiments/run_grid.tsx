@@ -4,6 +4,7 @@ import { count, formatMetric, spellOut } from "../../format";
 import { placeOf } from "./words";
 
 type Run = Experiment["runs"][number];
+type Missing = NonNullable<Experiment["missing"]>[number];
 
 /** With more columns, a cell has only the mark of its run. */
 const MOST_VALUES = 12;
@@ -12,6 +13,7 @@ const MOST_VALUES = 12;
 export function RunGrid({ experiment, results }: { experiment: Experiment; results: Results }) {
   const places = [...new Set(experiment.runs.map(placeOf))];
   const runs = new Map(experiment.runs.map((run) => [`${run.arm} ${placeOf(run)}`, run]));
+  const missing = new Map((experiment.missing ?? []).map((each) => [`${each.arm} ${placeOf(each)}`, each]));
   const values = new Map(results.arms.map((arm) => [arm.name, arm.values]));
   const reused = experiment.runs.filter((run) => run.reused).length;
   const hasFolds = Boolean(experiment.document.folds);
@@ -42,6 +44,7 @@ export function RunGrid({ experiment, results }: { experiment: Experiment; resul
                   <td key={place}>
                     <Cell
                       run={runs.get(`${name} ${place}`)}
+                      missing={missing.get(`${name} ${place}`)}
                       place={place}
                       metric={results.metric}
                       value={values.get(name)?.[place]}
@@ -65,13 +68,14 @@ export function RunGrid({ experiment, results }: { experiment: Experiment; resul
 
 function Cell(props: {
   run: Run | undefined;
+  missing: Missing | undefined;
   place: string;
   metric: string;
   value: number | undefined;
   showsValue: boolean;
 }) {
-  const { run, place, metric, value, showsValue } = props;
-  if (!run) return null;
+  const { run, missing, place, metric, value, showsValue } = props;
+  if (!run) return missing ? <NotCreated missing={missing} /> : null;
   const text = value === undefined ? run.status : formatMetric(metric, value);
   const label = `${run.arm}, seed ${place}: ${text}${run.reused ? ", trained before" : ""}`;
   return (
@@ -86,5 +90,14 @@ function Cell(props: {
       )}
       {run.reused && <span>↺</span>}
     </a>
+  );
+}
+
+/** A run that is created as soon as those have succeeded that it builds on. */
+function NotCreated({ missing: { state, message } }: { missing: Missing }) {
+  return (
+    <span class="quiet" title={message}>
+      {state === "given_up" ? "not trained" : "waits"}
+    </span>
   );
 }
