@@ -94,6 +94,8 @@ def test_a_search_that_no_supervisor_can_carry_on_says_so_and_a_new_one_is_refus
         assert row["reason"] == reason
         assert api.get(f"{path}/results").json()["sentence"].endswith(reason)
         for query in ("", "?validate_only=true"):
+            # What a supervisor notes about itself holds for seconds.
+            supervisors.put("plain", can_search=False)
             found = problem(api.post(f"/v1/experiments{query}", json=SEARCH), 422, "invalid_recipe")
             assert [(each["pointer"], each["code"]) for each in found["errors"]] == [
                 ("/design/type", "search_unavailable")
