@@ -178,8 +178,8 @@ FILES = [
 RUN = r"run_\w{12}"
 KEYS = [
     rf"local:(run|log|dependants):{RUN}",
-    r"local:(changes|runs|replaced|archivable|marker|workers|task_processes)", r"local:runs:\w+:.*",
-    r"local:measurements:.*",
+    r"local:(changes|runs|replaced|archivable|marker|workers|task_processes|(searching_)?supervisors)",
+    r"local:runs:\w+:.*", r"local:measurements:.*",
     r"local:idempotency:[0-9a-f]{64}", r"local:worker:.*",
     r"rq:(workers|queues|workers:(bakehouse|tasks)|queue:bakehouse)", r"rq:worker:.*",
     # Lists of jobs, from which RQ removes what is old once a minute.

@@ -47,7 +47,7 @@ def bash_answer(folder: Path, words: str, url: str = "http://127.0.0.1:1") -> su
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("co", {"code", "compare", "completion"}),
+        ("co", {"code", "compare", "completion", "cookbook"}),
         ("new spiral/mlp_3", {"spiral/mlp_32_32", "spiral/mlp_32_32_tanh"}),
         ("explain norm.group_norm.n", {"norm.group_norm.num_groups"}),
     ],

@@ -101,7 +101,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_place(client: Client, tm
     with pytest.raises(DatasetRefused, match="bad@1 cannot be used") as refused:
         client.upload(tmp_path / "bad.zip")
     assert refused.value.dataset.place is not None
-    assert refused.value.dataset.place.member == "bad.zip"
+    assert refused.value.dataset.place.file == "bad.zip"
 
 
 def test_a_file_that_changes_meanwhile_is_not_uploaded(table: Path) -> None:

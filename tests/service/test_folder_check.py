@@ -121,5 +121,5 @@ def test_the_reserve_of_the_disk_is_not_for_new_runs(
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=RESERVE_BYTES))
     folder_check.check_now()
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=RESERVE_BYTES - 1))
-    with pytest.raises(StorageFull, match=str(RESERVE_BYTES)):
+    with pytest.raises(StorageFull, match=f"{RESERVE_BYTES:,}"):
         folder_check.check_now()
