@@ -10,7 +10,7 @@ from typing import assert_never
 from jsonpointer import JsonPointer, JsonPointerException
 
 from bakehouse.experiments.document import MAX_FACTORS, MAX_RUNS, Ablation, AnyDesign, Factorial, Grid, Search, Variants
-from bakehouse.experiments.stand_ins import arm_named, with_stand_ins
+from bakehouse.experiments.stand_ins import arm_named, recipe_with_stand_ins, with_stand_ins
 from bakehouse.experiments.switches import ONLY_IF_NAMED, Switch, switched_off, switches
 from bakehouse.model import JsonObject
 from bakehouse.recipe.merge import merge_patch
@@ -92,7 +92,7 @@ def expand_variants(design: Variants, recipe: Recipe) -> Arms:
             raise invalid(
                 sources[set_by_all], "conflict", f"all arms have the same: set it in {SET_FOR_ALL[set_by_all]}"
             )
-        arms.append(Arm(name, merge_patch(document, with_stand_ins(patch)), sources))
+        arms.append(Arm(name, merge_patch(document, recipe_with_stand_ins(patch)), sources))
     return Arms(tuple(arms), baseline)
 
 

@@ -11,7 +11,7 @@ from bakehouse.experiments.references import (
     with_arm_names,
     with_builds_on,
 )
-from bakehouse.experiments.stand_ins import with_stand_ins
+from bakehouse.experiments.stand_ins import recipe_with_stand_ins
 from bakehouse.model import JsonObject
 from bakehouse.recipe.problems import Problem, RecipeInvalid, path_of, posted_pointer
 from bakehouse.recipe.read import read_recipe
@@ -52,7 +52,7 @@ def read_base(document: ExperimentDocument) -> Recipe:
         if isinstance(dataset, dict) and dataset.get(name) is not None:
             raise invalid(f"/recipe/dataset/{name}", "conflict", "the folds of an experiment are set in /folds")
     try:
-        return read_recipe(with_stand_ins(document.recipe))
+        return read_recipe(recipe_with_stand_ins(document.recipe))
     except RecipeInvalid as error:
         raise RecipeInvalid(
             problem.model_copy(update={"pointer": f"/recipe{problem.pointer or ''}"}) for problem in error.problems

@@ -13,7 +13,16 @@ from bakehouse.recipe.problems import Path, Problem, RecipeInvalid, conflict, di
 def references_of(document: ExperimentDocument) -> list[tuple[Path, str]]:
     """Returns the path of each reference in a document, and the arm that it names."""
     posted = document.model_dump(mode="json", include={"recipe", "design"})
-    return list(references_in(posted))
+    return [(path, name) for path, name in references_in(posted) if not is_label(path)]
+
+
+def is_label(path: Path) -> bool:
+    """Returns whether a place in a document is among the labels of a recipe, which are texts that users choose."""
+    match path:
+        case ("recipe", "labels", *_) | ("design", "variants", _, "labels", *_):
+            return True
+        case _:
+            return False
 
 
 def stand_ins_of(document: ExperimentDocument) -> dict[str, str]:
@@ -47,7 +56,8 @@ def with_builds_on(arms: Arms, document: ExperimentDocument) -> Arms:
 
 def places_in(arm: Arm, names: Mapping[str, str]) -> dict[str, str]:
     """Returns the arms whose runs a recipe names, by the places in the recipe."""
-    return {pointer(path): name for path, name in references_in(with_references(arm.recipe, names))}
+    recipe = {field: value for field, value in arm.recipe.items() if field != "labels"}
+    return {pointer(path): name for path, name in references_in(with_references(recipe, names))}
 
 
 class CircularArms(Exception):

@@ -8,6 +8,8 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bakehouse.model import JsonObject
+
 
 def stand_in(arm: str) -> str:
     """Returns the id that stands in for the run of an arm."""
@@ -33,14 +35,20 @@ def references_in(value: object, path: tuple[str | int, ...] = ()) -> Iterator[t
 
 
 def items_of(value: object) -> list[tuple[str | int, Any]]:
-    """Returns what is directly inside a JSON value. Labels are texts that users choose."""
+    """Returns what is directly inside a JSON value."""
     match value:
         case dict():
-            return [(step, inner) for step, inner in value.items() if step != "labels"]
+            return list(value.items())
         case list():
             return list(enumerate(value))
         case _:
             return []
+
+
+def recipe_with_stand_ins(recipe: JsonObject) -> JsonObject:
+    """Returns a recipe, or a patch of one, in which the ids that stand in for runs replace all references. Its labels
+    are texts that users choose."""
+    return {name: inner if name == "labels" else with_stand_ins(inner) for name, inner in recipe.items()}
 
 
 def with_stand_ins(value: Any) -> Any:
@@ -49,7 +57,7 @@ def with_stand_ins(value: Any) -> Any:
         return stand_in(name)
     match value:
         case dict():
-            return {step: inner if step == "labels" else with_stand_ins(inner) for step, inner in value.items()}
+            return {step: with_stand_ins(inner) for step, inner in value.items()}
         case list():
             return [with_stand_ins(inner) for inner in value]
         case _:

@@ -52,6 +52,9 @@ def test_an_ablation_may_build_on_the_arm_without_an_ingredient() -> None:
 def test_labels_are_no_references() -> None:
     document = variants(a={}, b={"labels": {"arm": "a"}, "dropout": 0.1})
     assert builds_on(document) == {}
+    document["recipe"] = {**RECIPE, "labels": {"arm": "a"}}
+    assert builds_on(document) == {}
+    assert builds_on(variants(a={}, labels=distilled("a"))) == {"labels": ["a"]}
 
 
 def test_a_thousand_arms_may_build_on_each_other_in_turn() -> None:
