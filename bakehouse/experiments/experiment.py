@@ -101,7 +101,7 @@ class Brief(Model):
     counts: dict[Status, int]
     """Number of new runs by status; a status without runs is left out. Of a run that was retried, the new one."""
     reason: str | None = None
-    """Why a search creates no trials at the moment, as human-readable text; null if nothing is in its way."""
+    """Why no more runs are created at the moment, as human-readable text; null if nothing is in the way."""
     priority: int
     max_running: int | None
     created_at: str
@@ -137,7 +137,7 @@ class Experiment(Model):
     trials: tuple[SearchTrial, ...]
     """The points of a search that were tried so far; empty for another design."""
     reason: str | None = None
-    """Why a search creates no trials at the moment, as human-readable text; null if nothing is in its way."""
+    """Why no more runs are created at the moment, as human-readable text; null if nothing is in the way."""
     priority: int
     max_running: int | None
     created_at: str
@@ -207,6 +207,11 @@ class ExperimentRecord(Model):
     def has_dependents(self) -> bool:
         """Whether some arms build on the runs of others."""
         return any(arm.builds_on for arm in self.arms)
+
+    @property
+    def creates_dependents(self) -> bool:
+        """Whether supervisors create more runs that build on others, unless somebody asks for something else."""
+        return not self.is_complete and self.request is None and self.has_dependents
 
     @property
     def run_count(self) -> int:

@@ -44,6 +44,8 @@ def missing_runs(record: ExperimentRecord, runs: Sequence[ExperimentRun]) -> tup
             states = [held(missing, "given_up", message)]
         elif refusal is not None and not states and refusal.sources == missing.sources:
             states = [held(missing, "given_up", refusal.message, run=next(iter(missing.sources.values())))]
+        elif record.request == "pause" and not states:
+            states = [held(missing, "waiting", "will be created when the experiment is resumed")]
         # What was given up will not be created, whatever else it waits for.
         found[place] = min(states, key=lambda each: each.state, default=missing)
     return tuple(found.values())

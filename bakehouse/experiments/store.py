@@ -99,17 +99,22 @@ class ExperimentStore:
             if after == before and not runs:
                 return before
             after = after.model_copy(update={"updated_at": rfc3339(self._store.now())})
-            old, new = set(self._indexes(before)), set(self._indexes(after))
-            # Supervisors may have carried out the request before, and have forgotten it.
-            add = (new - old) | (new & {self._keys.asked_experiments()})
-            write = wire.experiment_write(
-                self._keys, before.id, fields_of(after), add=add, remove=old - new, token=before.token
-            )
+            write = self.change_write(before, after)
             try:
-                self._store.create_many(runs, experiment=self._with_sources(write, after), idempotency=idempotency)
+                self._store.create_many(runs, experiment=write, idempotency=idempotency)
             except ExperimentChanged:
                 continue
             return after
+
+    def change_write(self, before: ExperimentRecord, after: ExperimentRecord) -> wire.Write:
+        """Describes the change of an experiment; it is carried out only if Redis still holds the record `before`."""
+        old, new = set(self._indexes(before)), set(self._indexes(after))
+        # Supervisors may have carried out the request before, and have forgotten it.
+        add = (new - old) | (new & {self._keys.asked_experiments()})
+        write = wire.experiment_write(
+            self._keys, before.id, fields_of(after), add=add, remove=old - new, token=before.token
+        )
+        return self._with_sources(write, after)
 
     def delete(self, record: ExperimentRecord) -> None:
         """Removes the record of an experiment, whose runs the caller deletes. Raises ExperimentChanged, also if a run
@@ -171,8 +176,10 @@ class ExperimentStore:
         return brief_of(record, counts, self._reason(record))
 
     def _reason(self, record: ExperimentRecord) -> str | None:
-        """Returns in words why a search creates no trials at the moment, if so."""
-        return self.supervisors.search_problem() if record.creates_trials else None
+        """Returns in words why no more runs are created at the moment, although some are missing."""
+        if record.creates_trials:
+            return self.supervisors.search_problem()
+        return self.supervisors.arm_problem() if record.creates_dependents else None
 
     def page(self, *, after: str | None, limit: int) -> ExperimentPage:
         """Returns experiments, newest first, older than the one with the id `after`."""
@@ -190,11 +197,7 @@ class ExperimentStore:
             found = pipeline.execute()
         records = list(self._readable(zip(listed, found, strict=True)))
         counts = self._counts([record.id for record in records])
-        reason = self.supervisors.search_problem() if any(record.creates_trials for record in records) else None
-        rows = tuple(
-            brief_of(record, each, reason if record.creates_trials else None)
-            for record, each in zip(records, counts, strict=True)
-        )
+        rows = tuple(brief_of(record, each, self._reason(record)) for record, each in zip(records, counts, strict=True))
         return ExperimentPage(data=rows, has_more=len(ids) > limit, last_id=rows[-1].id if rows else None)
 
     def _readable(self, found: Iterable[tuple[str, Mapping[wire.Text, wire.Text]]]) -> Iterator[ExperimentRecord]:

@@ -12,6 +12,9 @@ CANNOT_SEARCH = (
     "install it there with `pip install 'bakehouse[search]'`"
 )
 NO_SUPERVISOR = "No supervisor is running, which creates the trials; the search goes on when there is one."
+NO_SUPERVISOR_FOR_ARMS = (
+    "No supervisor is running, which creates the runs that build on others; the experiment goes on when there is one."
+)
 
 
 class Supervisors:
@@ -45,6 +48,11 @@ class Supervisors:
         if searching:
             return None
         return f"{CANNOT_SEARCH}; the search then goes on by itself." if present else NO_SUPERVISOR
+
+    def arm_problem(self) -> str | None:
+        """Returns in words why no runs that build on others are created at the moment; None if a supervisor can."""
+        present, _ = self._counts()
+        return None if present else NO_SUPERVISOR_FOR_ARMS
 
     def _counts(self) -> tuple[int, int]:
         now = self._store.now()
