@@ -14,6 +14,7 @@ from bakehouse.experiments.errors import IllegalAction
 from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord
 from bakehouse.experiments.extension import extend_document, point_into_extension
 from bakehouse.experiments.filling import fill, find_reusable
+from bakehouse.experiments.missing import missing_runs
 from bakehouse.experiments.planned_runs import PlannedRun, planned_runs
 from bakehouse.experiments.planning import (
     PlannedArm,
@@ -266,6 +267,8 @@ def extended(
             "seeds": tuple(document.seeds),
             "arms": described(planned.arms, planned.base.recipe),
             "is_complete": planned.first_arms == planned.arms,
+            # What a stop or a supervisor has given up is tried again.
+            "refused": (),
         }
     )
     there = {(run.arm, run.seed, run.fold) for run in services.experiments.runs(before)}
@@ -339,9 +342,11 @@ def preview_deletion(services: Services, experiment_id: str) -> ExperimentDeleti
 
 
 def refuse_active(services: Services, record: ExperimentRecord) -> None:
-    """Raises IllegalAction unless all runs of an experiment are over."""
+    """Raises IllegalAction unless all runs of an experiment are over, and those that are missing are given up."""
     brief = services.experiments.brief(record)
-    if brief.counts.keys() - TERMINAL:
+    runs = services.experiments.runs(record) if record.has_dependents else ()
+    missing = missing_runs(record, runs)
+    if brief.counts.keys() - TERMINAL or any(each.state != "given_up" for each in missing):
         raise IllegalAction(record.id, status=brief.status, asked="deleted before it is cancelled")
 
 

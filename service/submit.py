@@ -10,8 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from bakehouse.advice.advice import Advice
 from bakehouse.experiments.errors import ExperimentNotFound
-from bakehouse.experiments.experiment import ExperimentRecord
-from bakehouse.experiments.requests import FINAL, reopen
+from bakehouse.experiments.requests import opening_for_retry
 from bakehouse.model import JsonObject, Model
 from bakehouse.plan.layers import Activation, DropConnect, Dropout, Norm, Pool, Primitive, walk
 from bakehouse.plan.plan import Plan
@@ -23,6 +22,7 @@ from bakehouse.runs.record import Idempotency, verification_of
 from bakehouse.runs.run import Cell, Failure, Run, Verification, Verified
 from bakehouse.runs.shown import CreatedRun
 from bakehouse.runs.status import Reason
+from bakehouse.runs.wire import Write
 from service.dependencies import Services
 from service.estimates import TrainingEstimate, training_estimate
 
@@ -108,9 +108,10 @@ async def submit(
     parent_failure: Failure | None = None,
     experiment: Cell | None = None,
     priority: int = 0,
+    opening: Write | None = None,
 ) -> CreatedRun:
-    """Queues a run and wakes a worker. For a repeated request, returns the run of the first request, even if the recipe
-    would be refused now."""
+    """Queues a run and wakes a worker; `opening` changes its experiment with it. For a repeated request, returns the
+    run of the first request, even if the recipe would be refused now."""
     if idempotency and (created := await services.async_store.first_answer(idempotency)):
         return created
     template, recipe = await services.preparation.template(document)
@@ -125,14 +126,14 @@ async def submit(
         experiment=experiment,
         priority=priority,
     )
-    return await services.async_store.create(run, idempotency=idempotency, known=known)
+    return await services.async_store.create(run, idempotency=idempotency, known=known, experiment=opening)
 
 
 async def retry(services: Services, run_id: str, idempotency: Idempotency | None) -> CreatedRun:
     """Queues the recipe of a run again, with the run's present name, labels and priority. In its experiment the new run
-    takes the place of the old one; raises RunReplaced if another one has taken it before."""
+    takes the place of the old one; raises RunReplaced if another one has taken it before. If the experiment was stopped
+    or cancelled, those runs that build on others are created after all that have the same seed and fold."""
     if idempotency and (created := await services.async_store.first_answer(idempotency)):
-        await run_in_threadpool(expect_more_runs, services, created.run.id)
         return created
     # Looked up after `first_answer`, so that a repeated request succeeds even if the run was deleted since.
     run = await get_finished_run(services, run_id, asked="retried")
@@ -147,35 +148,25 @@ async def retry(services: Services, run_id: str, idempotency: Idempotency | None
         reason="retried",
         priority=run.priority,
     )
-    if run.experiment is None:
-        return await again()
-    # Also refused when the run is created; but then its experiment is open again.
-    if rival := await run_in_threadpool(services.store.replaced_by, run_id):
+    while run.experiment is not None:
+        try:
+            opening = await run_in_threadpool(open_experiment, services, run_id, run.experiment)
+            return await again(experiment=run.experiment, opening=opening)
+        except ExperimentNotFound:
+            break
+        except ExperimentChanged:
+            continue  # or deleted, as the next reading tells
+    # Without its experiment, which was deleted, the new run stands alone.
+    return await again()
+
+
+def open_experiment(services: Services, run_id: str, cell: Cell) -> Write | None:
+    """Returns what the retry of a run changes in its experiment; None if nothing. Raises ExperimentNotFound, and
+    RunReplaced before anything has changed."""
+    record = services.experiments.record(cell.id)
+    if rival := services.store.replaced_by(run_id):
         raise RunReplaced(run_id, rival)
-    try:
-        await run_in_threadpool(reopen, run.experiment.id, services.experiments, services.store, services.artifacts)
-        created = await again(experiment=run.experiment)
-        await run_in_threadpool(expect_more_runs, services, created.run.id)
-        return created
-    except (ExperimentNotFound, ExperimentChanged):
-        # Without its experiment, which was deleted, the new run stands alone.
-        return await again()
-
-
-def expect_more_runs(services: Services, run_id: str) -> None:
-    """Has supervisors look again at the experiment of a run that was retried: other arms may build on it."""
-
-    def change(before: ExperimentRecord) -> tuple[ExperimentRecord, tuple[()]]:
-        if not before.has_dependents or before.request in FINAL:
-            return before, ()
-        # Always a write, so that a supervisor that has not seen the new run cannot end the experiment afterwards.
-        return before.model_copy(update={"is_complete": False, "updated_at": ""}), ()
-
-    # One of them may have been deleted meanwhile.
-    with suppress(RunNotFound, ExperimentNotFound):
-        cell = services.store.record(run_id).experiment
-        if cell is not None:
-            services.experiments.change(cell.id, change)
+    return opening_for_retry(record, cell, services.experiments, services.store, services.artifacts)
 
 
 async def verify(services: Services, run_id: str, idempotency: Idempotency | None) -> CreatedRun:

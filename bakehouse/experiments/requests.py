@@ -1,14 +1,20 @@
 """Carries out what a user has asked for a whole experiment: the service at once, a supervisor if it was interrupted."""
 
+from collections.abc import Iterator, Sequence
+
 from bakehouse.experiments.answer import ExperimentStatus
 from bakehouse.experiments.errors import IllegalAction
-from bakehouse.experiments.experiment import ExperimentRecord
+from bakehouse.experiments.experiment import ExperimentRecord, ExperimentRun, RefusedRun
+from bakehouse.experiments.missing import missing_runs
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import RequestAction, Resume
 from bakehouse.runs.errors import IllegalTransition, RecordUnreadable, RunNotFound
+from bakehouse.runs.record import rfc3339
+from bakehouse.runs.run import Cell
 from bakehouse.runs.status import TERMINAL, Request, Status
 from bakehouse.runs.store import Store
+from bakehouse.runs.wire import Write
 
 ACTIVE: frozenset[Status] = frozenset({"queued", "running", "paused"})
 PARTICIPLE: dict[Request | None, str] = {
@@ -49,13 +55,38 @@ def carry_out(
             continue  # the run has ended meanwhile, or cannot be claimed either
 
 
-def reopen(experiment_id: str, experiments: ExperimentStore, store: Store, artifacts: Artifacts) -> None:
-    """Lets new runs of an experiment be claimed that was stopped or cancelled. Raises ExperimentNotFound."""
+def opening_for_retry(
+    before: ExperimentRecord, cell: Cell, experiments: ExperimentStore, store: Store, artifacts: Artifacts
+) -> Write | None:
+    """Returns what a retry of a run changes in the record of its experiment, which may have been stopped or cancelled;
+    None if nothing. Of the runs that were not created before that, only those of the same seed and fold are created."""
+    after = reopened(before, experiments, store, artifacts)
+    if before.has_dependents:
+        place = cell.seed, cell.fold
+        refused = tuple(each for each in before.refused if (each.seed, each.fold) != place)
+        given_up = given_up_runs(before, after, cell, experiments.runs(before))
+        after = after.model_copy(update={"is_complete": False, "refused": (*refused, *given_up)})
+    elif after is before:
+        return None
+    # Always a write, so that a supervisor that has not seen the new run cannot end the experiment afterwards.
+    return experiments.change_write(before, after.model_copy(update={"updated_at": rfc3339(store.now())}))
 
-    def change(before: ExperimentRecord) -> tuple[ExperimentRecord, tuple[()]]:
-        return reopened(before, experiments, store, artifacts), ()
 
-    experiments.change(experiment_id, change)
+def given_up_runs(
+    before: ExperimentRecord, after: ExperimentRecord, cell: Cell, runs: Sequence[ExperimentRun]
+) -> Iterator[RefusedRun]:
+    """Yields the runs that a retry in an experiment that was stopped or cancelled does not bring back."""
+    if before.request not in FINAL:
+        return
+    for each in missing_runs(after, runs):
+        if each.state != "given_up" and (each.seed, each.fold) != (cell.seed, cell.fold):
+            yield RefusedRun(
+                arm=each.arm,
+                seed=each.seed,
+                fold=each.fold,
+                sources=each.sources,
+                message=f"was not created before the experiment was {PARTICIPLE[before.request]}",
+            )
 
 
 def reopened(

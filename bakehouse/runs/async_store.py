@@ -18,7 +18,7 @@ from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Idempotency
 from bakehouse.runs.run import Run
 from bakehouse.runs.shown import CreatedRun, ShownPage, ShownRun
-from bakehouse.runs.wire import NOTHING, Texts
+from bakehouse.runs.wire import NOTHING, Texts, Write
 
 Result = TypeVar("Result")
 # A batch of this many new runs occupies Redis for about 10 ms.
@@ -134,15 +134,24 @@ class AsyncStore:
         self.capacity = SharedReading(self._read_capacity)
         """Returns the devices of the workers that are here, and what was measured on them."""
 
-    async def create(self, run: Run, *, idempotency: Idempotency | None = None, known: Texts = NOTHING) -> CreatedRun:
+    async def create(
+        self,
+        run: Run,
+        *,
+        idempotency: Idempotency | None = None,
+        known: Texts = NOTHING,
+        experiment: Write | None = None,
+    ) -> CreatedRun:
         """Stores a queued run with its indexes, its idempotency key and its first events, either all or none; wakes a
         worker for it.
 
-        `known` are fields of the run whose JSON the caller has already.
+        `known` are fields of the run whose JSON the caller has already, and `experiment` is what changes with it in the
+        record of its experiment.
         """
         # Read here if it has to be, because every batch of `_creations` wakes workers.
         await carry_out(self._operations.now(), self._reads)
-        return await carry_out(self._operations.create(run, idempotency=idempotency, known=known), self._creations)
+        operation = self._operations.create(run, idempotency=idempotency, known=known, experiment=experiment)
+        return await carry_out(operation, self._creations)
 
     async def first_answer(self, idempotency: Idempotency) -> CreatedRun | None:
         """Returns the run that the same idempotency key created before, if any."""

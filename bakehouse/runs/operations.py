@@ -104,20 +104,27 @@ class Operations:
     # Writing
 
     def create(
-        self, run: Run, *, idempotency: Idempotency | None = None, known: wire.Texts = wire.NOTHING
+        self,
+        run: Run,
+        *,
+        idempotency: Idempotency | None = None,
+        known: wire.Texts = wire.NOTHING,
+        experiment: wire.Write | None = None,
     ) -> Operation[CreatedRun]:
         """Stores a queued run with its indexes, its idempotency key and its first events, either all or none.
 
-        `known` are fields of the run whose JSON the caller has already. Raises ExperimentChanged if the run's
-        experiment was deleted, and RunReplaced if another run has replaced its parent run there.
+        `known` are fields of the run whose JSON the caller has already; `experiment` changes the run's experiment with
+        it. Raises ExperimentChanged if the experiment was changed since or deleted, and RunReplaced if another run has
+        replaced its parent run there.
         """
         key = digest(idempotency.key) if idempotency else None
         record, events = submit(run, idempotency=key, now=(yield from self.now()))
         write = wire.creation(self._keys, record, events, known)
         if run.experiment is not None:
-            experiment = run.experiment.id
-            write = replace(write, sources={**write.sources, experiment: self._keys.experiment(experiment)})
-        reply = yield from self._write([write], idempotency, {"run_id": run.id})
+            cell = run.experiment.id
+            write = replace(write, sources={**write.sources, cell: self._keys.experiment(cell)})
+        writes = [write] if experiment is None else [write, experiment]
+        reply = yield from self._write(writes, idempotency, {"run_id": run.id})
         match reply.outcome:
             case "replayed":
                 assert idempotency is not None
@@ -127,6 +134,8 @@ class Operations:
             case "replaced":
                 assert run.parent_run is not None
                 raise RunReplaced(run.parent_run, wire.text(reply.payload))
+            case "conflict" | "absent" if experiment is not None:
+                raise ExperimentChanged(experiment.run_id)
             # The reply of the first try was lost, so the place in the queue has to be read.
             case "repeated":
                 return CreatedRun((yield from self.show(run.id)), replayed=False)

@@ -299,6 +299,19 @@ def test_a_run_is_replaced_once_and_then_its_replacement(api: httpx.Client, work
     assert len(api.delete(path).json()["runs"]) == 10
 
 
+def test_a_replaced_run_that_outlives_its_experiment_can_be_retried(api: httpx.Client, worker: FakeWorker) -> None:
+    experiment = post(api)
+    path = f"/v1/experiments/{experiment['id']}"
+    run_id = experiment["runs"][0]["run"]
+    finish(worker, run_id, 0.5)
+    api.post(f"/v1/runs/{run_id}/fork", json={}).raise_for_status()
+    api.post(f"/v1/runs/{run_id}/retry").raise_for_status()
+    api.post(f"{path}/cancel")
+    assert run_id in api.delete(path).json()["kept"]
+    again = api.post(f"/v1/runs/{run_id}/retry")
+    assert (again.status_code, again.json()["experiment"]) == (201, None)
+
+
 def test_the_key_of_a_deleted_experiment_makes_a_new_one(api: httpx.Client, worker: FakeWorker) -> None:
     headers = {"Idempotency-Key": "once more"}
     first = post(api, headers=headers)["id"]
