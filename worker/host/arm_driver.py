@@ -4,11 +4,12 @@ Any supervisor may do this at any time. Runs are written only if the experiment 
 that two supervisors, or one that is killed, create each exactly once.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetNotReady
-from bakehouse.experiments.document import Search
 from bakehouse.experiments.errors import ExperimentNotFound
 from bakehouse.experiments.experiment import ExperimentRecord, MissingRun, RefusedRun
 from bakehouse.experiments.filling import NewRuns, fill
@@ -18,56 +19,113 @@ from bakehouse.experiments.question import Question, read_experiment, with_fold
 from bakehouse.experiments.stand_ins import stand_in, with_runs
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.model import JsonObject
-from bakehouse.prepare import Prepared, new_template
+from bakehouse.prepare import Limits, Prepared, new_template, prepare
 from bakehouse.recipe.problems import RecipeInvalid
+from bakehouse.runs.errors import RecordUnreadable
+from bakehouse.runs.status import TERMINAL, Status
+from bakehouse.runs.store import Store
+from bakehouse.runs.stored_runs import StoredRuns
+from bakehouse.settings import Settings
 
 # Each is planned anew, which takes milliseconds in which a supervisor does nothing else.
 RUNS_PER_TICK = 50
+PASSING = {"absent_dataset", "broken_dataset"}
+"""The problems of a recipe that may be over at the next tick, or on another machine."""
+Look = tuple[str, Mapping[Status, int]]
+"""The token of the record of an experiment, and how many of its runs have ended, by status."""
+
+log = logging.getLogger(__name__)
 
 
 class ArmDriver:
     """Carries on the experiments of one home in which arms build on others."""
 
-    def __init__(self, prepare: Callable[[JsonObject], Prepared], experiments: ExperimentStore) -> None:
-        self._prepare = prepare
+    def __init__(self, settings: Settings, store: Store, experiments: ExperimentStore) -> None:
+        self._settings = settings
         self._experiments = experiments
+        self._catalog = Catalog(settings)
+        self._runs = StoredRuns(store)
+        # What experiments looked like when none of their runs could be created, by id.
+        self._seen: dict[str, Look] = {}
+        self._reported: set[str] = set()
 
     def carry_on(self, experiment_id: str) -> None:
         """Creates the runs that can be created now."""
         # Deleted meanwhile; or the data set is packed again, and the next tick finds it ready.
         with suppress(ExperimentNotFound, DatasetNotReady):
-            self._experiments.change(experiment_id, self.advance)
+            look = self.look(experiment_id)
+            if look is None or look == self._seen.get(experiment_id):
+                return
+            ready: list[MissingRun] = []
 
-    def advance(self, before: ExperimentRecord) -> tuple[ExperimentRecord, NewRuns]:
+            def change(before: ExperimentRecord) -> tuple[ExperimentRecord, NewRuns]:
+                nonlocal ready
+                # What the last supervisor has seen may be over, or paused.
+                if before.is_complete or before.request is not None:
+                    ready = []
+                    return before, []
+                missing = missing_runs(before, self._experiments.runs(before))
+                ready = [each for each in missing if each.state == "ready"][:RUNS_PER_TICK]
+                is_complete = all(each.state == "given_up" for each in missing)
+                return self.advance(before.model_copy(update={"is_complete": is_complete}), ready)
+
+            after = self._experiments.change(experiment_id, change)
+            if after.is_complete:
+                self._seen.pop(experiment_id, None)
+            elif not ready:
+                self._seen[experiment_id] = look
+
+    def look(self, experiment_id: str) -> Look | None:
+        """Returns what must change before more runs of an experiment can be created, without reading its runs; None if
+        no arm builds on others."""
+        record = self._experiments.record(experiment_id)
+        if not record.has_dependents:
+            return None
+        counts = self._experiments.brief(record).counts
+        return record.token, {status: count for status, count in counts.items() if status in TERMINAL}
+
+    def advance(self, record: ExperimentRecord, ready: Sequence[MissingRun]) -> tuple[ExperimentRecord, NewRuns]:
         """Returns the record of an experiment with what comes next, and the runs that are new."""
-        # What the last supervisor has seen may be over, or paused.
-        if before.is_complete or before.request is not None or isinstance(before.document.design, Search):
-            return before, []
-        missing = missing_runs(before, self._experiments.runs(before))
-        ready = [each for each in missing if each.state == "ready"][:RUNS_PER_TICK]
-        question = read_experiment(before.document.model_dump(mode="json")) if ready else None
         places: list[Place] = []
         refused: list[RefusedRun] = []
+        try:
+            question = read_experiment(record.document.model_dump(mode="json")) if ready else None
+        except RecipeInvalid as error:
+            # An earlier version has accepted it.
+            refused, ready = [refusal(each, error) for each in ready], []
         for each in ready:
             assert question is not None
             try:
                 places.append(self.place(question, each))
-            except RecipeInvalid as error:
-                refused.append(refusal(each, error))
-        is_complete = not ready and all(each.state == "given_up" for each in missing)
-        update = {"refused": (*before.refused, *refused), "is_complete": is_complete}
-        return fill(self._experiments, before.model_copy(update=update), places)
+            except (RecipeInvalid, RecordUnreadable) as error:
+                if not self.is_passing(error):
+                    refused.append(refusal(each, error))
+        return fill(self._experiments, record.model_copy(update={"refused": (*record.refused, *refused)}), places)
+
+    def is_passing(self, error: Exception) -> bool:
+        """Returns whether what is wrong may be right later, without a change of the experiment; tells of it once."""
+        if not isinstance(error, RecipeInvalid) or not {problem.code for problem in error.problems} <= PASSING:
+            return False
+        if str(error) not in self._reported:
+            self._reported.add(str(error))
+            log.warning("runs that build on others wait: %s", error)
+        return True
 
     def place(self, question: Question, missing: MissingRun) -> Place:
-        """Plans a run that builds on others. Raises RecipeInvalid."""
+        """Plans a run that builds on others. Raises RecipeInvalid and RecordUnreadable."""
         arm = next(arm for arm in question.arms.arms if arm.name == missing.arm)
         runs = {stand_in(name): run for name, run in missing.sources.items()}
         recipe = with_fold(with_runs(arm.recipe, runs), question.document.folds, missing.fold)
-        template = new_template(self._prepare(recipe))
+        template = new_template(self.prepare(recipe))
         return Place(PlannedArm(arm.name, {missing.fold: template}, arm.levels), missing.seed, missing.fold)
 
+    def prepare(self, recipe: JsonObject) -> Prepared:
+        # Its memory was checked when it was posted; the worker that has the most may be away at the moment.
+        limits = Limits(parameters=self._settings.max_parameters)
+        return prepare(recipe, self._catalog, limits, runs=self._runs)
 
-def refusal(missing: MissingRun, error: RecipeInvalid) -> RefusedRun:
+
+def refusal(missing: MissingRun, error: Exception) -> RefusedRun:
     """Notes that a run cannot be created, although those have succeeded that it builds on."""
     return RefusedRun(
         arm=missing.arm,

@@ -68,7 +68,7 @@ class Supervisor:
         self.experiments = experiments
         self.searches = SearchDriver(settings, store, experiments)
         self.name = f"{socket.gethostname()}-{os.getpid()}"
-        self.arms = ArmDriver(self.searches.prepare, experiments)
+        self.arms = ArmDriver(settings, store, experiments)
         self.wake_queue = wake_queue
         self.children = children
         self.artifacts = Artifacts(settings.artifacts)

@@ -8,18 +8,23 @@ from typing import Any
 
 import httpx
 import pytest
+from redis import Redis
 
+from bakehouse.data.catalog import Catalog
+from bakehouse.data.errors import DatasetAbsent
 from bakehouse.experiments.experiment import Experiment
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.recipe.checkpoint import checkpoints_in
+from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.keys import Keys
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from tests.fake_worker import FakeWorker
 from tests.running_service import RunningService
 from tests.runs.examples import PROVENANCE, a_worker
+from worker.host import arm_driver
 from worker.host.arm_driver import ArmDriver
-from worker.host.search_driver import SearchDriver
 
 RECIPE = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [4]}, "epochs": 2}
 
@@ -90,8 +95,7 @@ def home(service: RunningService) -> Iterator[Home]:
     artifacts = Artifacts(settings.artifacts)
     store = Store(redis, artifacts=artifacts)
     experiments = ExperimentStore(redis, store)
-    prepare = SearchDriver(settings, store, experiments).prepare
-    drivers = [ArmDriver(prepare, experiments) for _ in range(2)]
+    drivers = [ArmDriver(settings, store, experiments) for _ in range(2)]
     with httpx.Client(base_url=service.url, timeout=30, trust_env=False) as api:
         yield Home(api, store, experiments, FakeWorker(store, artifacts), drivers)
     redis.close()
@@ -153,6 +157,8 @@ def test_a_student_is_given_up_if_its_teacher_fails_and_created_if_that_is_retri
     ]  # fmt: skip
     assert teacher in grandchild[0]["message"]
     again = home.post(f"/v1/runs/{teacher}/retry")["id"]
+    # One write, so that nothing can come between the run and the experiment.
+    assert home.store.record(again).token == home.experiments.record(asked).token
     found = home.carry_on(asked)
     assert (found.status, [each.state for each in found.missing]) == ("running", ["waiting", "waiting"])
     home.worker.train(again)
@@ -249,6 +255,9 @@ def test_a_paused_experiment_creates_its_runs_when_it_is_resumed(home: Home) -> 
     home.post(f"/v1/experiments/{asked}/pause")
     found = home.carry_on(asked)
     assert (found.status, len(found.runs)) == ("paused", 2)
+    assert [(each.state, each.message) for each in found.missing] == [
+        ("waiting", "will be created when the experiment is resumed")
+    ]  # fmt: skip
     home.post(f"/v1/experiments/{asked}/resume")
     assert len(home.carry_on(asked).runs) == 3
 
@@ -282,3 +291,106 @@ def test_a_student_that_cannot_be_created_is_given_up_with_the_reason(home: Home
     found = home.carry_on(asked)
     assert found.status == "finished"
     assert f"{teacher} is succeeded and has saved no weights" in found.missing[0].message
+
+
+PAIR = {"teacher": {}, "student": distilled("teacher")}
+
+
+def test_a_retry_after_a_stop_creates_only_the_runs_of_its_seed(home: Home) -> None:
+    asked = home.ask(experiment_with(PAIR))
+    failed = home.run_of(asked, "teacher", 0)
+    home.worker.claim(failed)
+    home.worker.fail(failed)
+    home.train(asked, "teacher")
+    home.post(f"/v1/experiments/{asked}/stop")
+    home.worker.train(home.post(f"/v1/runs/{failed}/retry")["id"])
+    found = home.carry_on(asked)
+    assert [(run.arm, run.seed) for run in found.runs] == [("teacher", 0), ("teacher", 1), ("student", 0)]
+    assert [(each.seed, each.state, each.message) for each in found.missing] == [
+        (1, "given_up", "was not created before the experiment was stopped")
+    ]  # fmt: skip
+    home.post(f"/v1/experiments/{asked}/extend", {"seeds": 3})
+    assert ("student", 1) in [(run.arm, run.seed) for run in home.carry_on(asked).runs]
+
+
+def test_what_may_pass_does_not_give_a_student_up(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = home.ask(experiment_with(PAIR, seeds=1))
+    home.train(asked, "teacher")
+
+    def absent(*_: object, **__: object) -> None:
+        raise DatasetAbsent("iris", "is not on this machine")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Catalog, "card", absent)
+        assert [each.state for each in home.carry_on(asked).missing] == ["ready"]
+    # Only a small worker is there at the moment.
+    home.store.put_worker(a_worker("small").model_copy(update={"memory_bytes": 1}), ttl=60)
+    assert len(home.carry_on(asked).runs) == 2
+
+
+def test_a_teacher_of_another_version_gives_only_its_own_student_up(home: Home, service: RunningService) -> None:
+    asked = home.ask(experiment_with(PAIR))
+    home.train(asked, "teacher")
+    teacher = home.run_of(asked, "teacher", 0)
+    with Redis.from_url(service.redis_url) as redis:
+        redis.hset(Keys().run(teacher), "recipe", '"from the future"')
+    home.carry_on(asked)
+    found = home.carry_on(asked)
+    assert [(run.arm, run.seed) for run in found.runs][2:] == [("student", 1)]
+    assert [(each.seed, each.state) for each in found.missing] == [(0, "given_up")]
+    assert f"{teacher} was written by another version" in found.missing[0].message
+
+
+def test_a_document_that_is_no_longer_valid_ends_its_experiment(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = home.ask(experiment_with(PAIR, seeds=1))
+    home.train(asked, "teacher")
+
+    def refuse(_: object) -> None:
+        raise RecipeInvalid([Problem(pointer="/recipe", code="conflict", message="is no longer allowed")])
+
+    monkeypatch.setattr(arm_driver, "read_experiment", refuse)
+    home.carry_on(asked)
+    found = home.carry_on(asked)
+    assert found.status == "finished"
+    assert "is no longer allowed" in found.missing[0].message
+
+
+def test_an_experiment_between_a_teacher_and_its_student_is_not_deleted(home: Home) -> None:
+    asked = home.ask(experiment_with(PAIR, seeds=1))
+    home.train(asked, "teacher")
+    path = f"/v1/experiments/{asked}"
+    for action in (None, "pause"):
+        if action:
+            home.post(f"{path}/{action}")
+        refused = home.api.delete(path)
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/illegal_action")
+    home.post(f"{path}/cancel")
+    assert home.api.delete(path).status_code == 200
+
+
+def test_an_experiment_says_that_no_supervisor_creates_its_runs(home: Home) -> None:
+    asked = home.ask(experiment_with(PAIR, seeds=1))
+    assert "No supervisor is running" in (home.get(asked).reason or "")
+    assert "No supervisor is running" in home.results(asked)["sentence"]
+    home.experiments.supervisors.put("here", can_search=False)
+    assert home.get(asked).reason is None
+
+
+def test_the_runs_of_an_experiment_are_read_again_only_after_one_of_them_has_ended(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = home.ask(experiment_with(PAIR, seeds=1))
+    home.carry_on(asked)
+    read: list[str] = []
+    runs = home.experiments.runs
+
+    def noted(record: Any) -> Any:
+        read.append(record.id)
+        return runs(record)
+
+    monkeypatch.setattr(home.experiments, "runs", noted)
+    home.carry_on(asked)
+    assert read == []
+    home.train(asked, "teacher")
+    assert len(home.carry_on(asked).runs) == 2
+    assert read
