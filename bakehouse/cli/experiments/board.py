@@ -62,8 +62,9 @@ class Board:
 
     @property
     def over(self) -> int:
-        """Number of runs that are over."""
-        return self.count("reused", *TERMINAL)
+        """Number of runs that are over, with those that are not created."""
+        given_up = sum(missing.state == "given_up" for missing in self.record.missing)
+        return self.count("reused", *TERMINAL) + given_up
 
     def ended(self) -> Iterator[ExperimentRun]:
         """Yields the runs of this experiment that are over."""
