@@ -56,24 +56,27 @@ export async function send<Answer>(
   method: "POST" | "PATCH" | "DELETE",
   path: string,
   body?: unknown,
-  headers: Record<string, string> = {},
+  options: RequestOptions = {},
 ): Promise<Answer> {
-  const options = { method, headers };
   const response = await (body === undefined
-    ? request(path, options)
-    : post(path, JSON.stringify(body), options));
+    ? request(path, { ...options, method })
+    : post(path, JSON.stringify(body), { ...options, method }));
   return (await response.json()) as Answer;
 }
 
 /** Posts a text that is JSON already. */
-export function post(path: string, body: string, options: RequestInit = {}): Promise<Response> {
+export function post(path: string, body: string, options: RequestOptions = {}): Promise<Response> {
   const headers = { "Content-Type": "application/json", ...options.headers };
   return request(path, { method: "POST", ...options, headers, body });
 }
 
 /** Sends a body that creates something. The key makes a repeated press of the button harmless. */
-export function create<Answer>(path: string, body: unknown, key: string = randomKey()): Promise<Answer> {
-  return send("POST", path, body, { "Idempotency-Key": key });
+export function create<Answer>(
+  path: string,
+  body: unknown,
+  { key = randomKey(), ...options }: RequestOptions & { key?: string } = {},
+): Promise<Answer> {
+  return send("POST", path, body, { ...options, headers: { "Idempotency-Key": key } });
 }
 
 /** Returns a key that no other request has. `crypto.randomUUID` exists only on pages over HTTPS and on localhost. */
@@ -81,13 +84,21 @@ export function randomKey(): string {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (each) => each.toString(36)).join("-");
 }
 
-/** No answer takes longer, so that nothing waits for ever. */
+/** Almost no answer takes longer, so that nothing waits for ever. */
 const MAX_WAIT_MS = 30_000;
 
+/** What `fetch` takes, and how long to wait for an answer that may take longer than others. */
+export interface RequestOptions extends RequestInit {
+  maxWaitMs?: number;
+}
+
 /** Fetches an address of the API; raises RequestFailed unless the answer is a success. */
-export async function request(address: string, options: RequestInit = {}): Promise<Response> {
+export async function request(
+  address: string,
+  { maxWaitMs = MAX_WAIT_MS, ...options }: RequestOptions = {},
+): Promise<Response> {
   let response: Response;
-  const timeout = AbortSignal.timeout(MAX_WAIT_MS);
+  const timeout = AbortSignal.timeout(maxWaitMs);
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
   try {
     response = await fetch(address, { ...options, signal });

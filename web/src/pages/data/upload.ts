@@ -85,7 +85,7 @@ export class Upload {
     const key = encodeURIComponent([draft.name, name, size, lastModified].join()).slice(-200);
     for (let attempt = 0; ; attempt++) {
       try {
-        const found = await create<DatasetListing>("v1/datasets", draft, `${key}-${attempt}`);
+        const found = await create<DatasetListing>("v1/datasets", draft, { key: `${key}-${attempt}` });
         if (found.status === "uploading" || found.id === this.id) return found;
       } catch (error) {
         // It was deleted.

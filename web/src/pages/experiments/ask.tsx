@@ -137,7 +137,7 @@ function Submission({ question, onClose }: { question: Json; onClose: () => void
     setSending(true);
     setError(null);
     try {
-      const { id } = await create<Experiment>("v1/experiments", question, key);
+      const { id } = await create<Experiment>("v1/experiments", question, { key });
       navigate({ page: "experiments", id });
     } catch (refusal) {
       setError(refusal as RequestFailed);

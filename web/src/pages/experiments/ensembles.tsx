@@ -6,6 +6,9 @@ import { Failure } from "../../parts/failure";
 import { Table } from "../../parts/table";
 import type { LiveExperiment } from "./live_experiment";
 
+/** The service may take a minute, and gives the measurement up if nobody waits for it. */
+const MAX_WAIT_MS = 65_000;
+
 /** The runs of an arm as one model: what was measured so far, and a form to measure another. */
 export function Ensembles(props: { live: LiveExperiment; experiment: Experiment; results: Results }) {
   const { live, experiment, results } = props;
@@ -72,7 +75,7 @@ function Measure(props: { arms: string[]; path: string; onMeasured: () => void }
     setBusy(true);
     setError(null);
     try {
-      await create<Ensemble>(path, { arm: chosen ?? arms[0], mean });
+      await create<Ensemble>(path, { arm: chosen ?? arms[0], mean }, { maxWaitMs: MAX_WAIT_MS });
       onMeasured();
     } catch (failure) {
       setError(failure as RequestFailed);
