@@ -125,13 +125,15 @@ def test_an_experiment_is_renamed_and_its_runs_are_measured_as_one_model(
     open_experiment(page, home, experiment)
     page.get_by_text("Name and priority").click()
     page.get_by_label("Name", exact=True).fill("renamed")
-    page.get_by_label("Priority").fill("5")
     page.get_by_label("At most").fill("2")
     assert_accessible(page)
-    page.get_by_role("button", name="Save", exact=True).click()
+    with page.expect_request(lambda request: request.method == "PATCH") as change:
+        page.get_by_role("button", name="Save", exact=True).click()
+    # A priority, even the present one, would be given to each run.
+    assert change.value.post_data_json == {"name": "renamed", "max_running": 2}
     expect(page.get_by_role("heading", level=1)).to_have_text("renamed")
     found = home.get(f"/v1/experiments/{experiment['id']}").json()
-    assert (found["name"], found["priority"], found["max_running"]) == ("renamed", 5, 2)
+    assert (found["name"], found["priority"], found["max_running"]) == ("renamed", 0, 2)
     page.get_by_role("combobox", name="Arm").select_option("batch norm")
     page.get_by_role("button", name="Measure").click()
     row = page.get_by_role("region", name="Ensembles").get_by_role("row", name="batch norm")

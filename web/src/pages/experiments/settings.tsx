@@ -3,6 +3,7 @@ import { type RequestFailed, send } from "../../api/http";
 import type { Experiment } from "../../api/types";
 import { Failure } from "../../parts/failure";
 import type { LiveExperiment } from "./live_experiment";
+import { changesOf } from "./words";
 
 /** Changes with what the form shows, so that a form with other values takes the place of this one. */
 export function settingsOf({ name, priority, max_running }: Experiment): string {
@@ -16,15 +17,19 @@ export function Settings({ live, experiment }: { live: LiveExperiment; experimen
   const save = async (form: HTMLFormElement) => {
     const field = (name: string) => new FormData(form).get(name) as string;
     const maxRunning = field("max_running");
+    const changes = changesOf(experiment, {
+      name: field("name").trim() || null,
+      priority: Number(field("priority")),
+      max_running: maxRunning === "" ? null : Number(maxRunning),
+    });
+    if (Object.keys(changes).length === 0) {
+      form.closest("details")?.removeAttribute("open");
+      return;
+    }
     setBusy(true);
     setError(null);
     try {
-      const changed = await send<Experiment>("PATCH", `v1/experiments/${experiment.id}`, {
-        name: field("name").trim() || null,
-        priority: Number(field("priority")),
-        max_running: maxRunning === "" ? null : Number(maxRunning),
-      });
-      live.take(changed);
+      live.take(await send<Experiment>("PATCH", `v1/experiments/${experiment.id}`, changes));
     } catch (failure) {
       setError(failure as RequestFailed);
     }

@@ -78,6 +78,13 @@ export function possibleActions({ status, request }: Pick<Experiment, "status" |
   return [status === "paused" || request === "pause" ? "resume" : "pause", "stop", "cancel"];
 }
 
+/** Returns the fields whose values are not those of the experiment. */
+export function changesOf(experiment: Experiment, fields: Partial<Experiment>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([name, value]) => value !== experiment[name as keyof Experiment]),
+  );
+}
+
 /** Returns the place of a run among those of its arm, as in the values of the results: `0`, or `0/2` with folds. */
 export function placeOf(run: { seed: number; fold: number | null }): string {
   return run.fold === null ? String(run.seed) : `${run.seed}/${run.fold}`;
