@@ -7,7 +7,7 @@ import { Failure } from "../../parts/failure";
 import type { LiveExperiment } from "./live_experiment";
 import { placeOf } from "./words";
 
-/** The runs that are over without a value; a new one can take the place of each. */
+/** The runs that are over without a value. A new one can take the place of each that has not succeeded. */
 export function FailedRuns({ live, results }: { live: LiveExperiment; results: Results }) {
   const [error, setError] = useState<RequestFailed | null>(null);
   const [busy, setBusy] = useState<string | null>(null);
@@ -30,23 +30,31 @@ export function FailedRuns({ live, results }: { live: LiveExperiment; results: R
       {error && <Failure error={error} />}
       <ul class="failed-runs">
         {failed.map((each) => {
+          // The run that is named instead is that of another row, or it has succeeded.
+          const isCreated = each.code !== "not_created";
           const place = `${each.arm}, seed ${placeOf({ seed: each.seed, fold: each.fold ?? null })}`;
           return (
             <li key={place}>
               <span>
-                <a href={addressOf({ page: "run", id: each.run })}>
+                {isCreated ? (
+                  <a href={addressOf({ page: "run", id: each.run })}>
+                    <bdi>{place}</bdi>
+                  </a>
+                ) : (
                   <bdi>{place}</bdi>
-                </a>
+                )}
                 : {sentence(each.message)}
               </span>
-              <button
-                type="button"
-                disabled={busy !== null}
-                aria-label={`Retry ${place}`}
-                onClick={() => void retry(each.run)}
-              >
-                Retry
-              </button>
+              {isCreated && each.code !== "no_value" && (
+                <button
+                  type="button"
+                  disabled={busy !== null}
+                  aria-label={`Retry ${place}`}
+                  onClick={() => void retry(each.run)}
+                >
+                  Retry
+                </button>
+              )}
             </li>
           );
         })}
