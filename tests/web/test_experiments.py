@@ -114,6 +114,35 @@ def test_an_answer_gets_more_seeds_and_a_failed_run_is_tried_again(
     expect(page.get_by_text("9 of 9 runs, 3 failed")).to_be_visible()
 
 
+def test_runs_that_wait_for_others_are_to_come_and_only_the_run_that_failed_is_tried_again(
+    home: RunningHome, page: Page
+) -> None:
+    student = {"objective": {"distillation": {"teacher": {"arm": "teacher"}}}}
+    # The students are the first arms, so that their rows are above that of their teacher.
+    variants = {"small": {**student, "batch_size": 4}, "student": student, "teacher": {"optimizer": {"lr": 1000}}}
+    question = {**QUESTION, "name": "taught in vain", "seeds": 1, "design": {"type": "variants", "variants": variants}}
+    experiment = home.post("/v1/experiments", question)
+    path = f"/v1/experiments/{experiment['id']}"
+    wait_until(lambda: home.get(path).json()["status"] == "finished")
+    page.goto(f"{home.url}/?page=experiments")
+    expect(page.get_by_role("listitem").filter(has_text="taught in vain")).to_contain_text("3 of 3 runs, 1 failed")
+    open_experiment(page, home, experiment)
+    expect(page.locator(".experiment-progress")).to_have_text("3 of 3 runs, 1 failed")
+    expect(page.get_by_role("listitem").filter(has_text="The run was not created")).to_have_count(2)
+    expect(page.get_by_role("button", name="Retry")).to_have_count(1)
+    expect(page.get_by_role("button", name="Retry teacher, seed 0")).to_be_visible()
+    assert_accessible(page)
+    later = {"type": "variants", "variants": {**variants, "teacher": {"epochs": 5000}}}
+    experiment = home.post("/v1/experiments", {**question, "name": "taught later", "design": later})
+    path = f"/v1/experiments/{experiment['id']}"
+    home.post(f"{path}/pause")
+    wait_until(lambda: home.get(path).json()["status"] == "paused")
+    page.goto(f"{home.url}/?page=experiments")
+    expect(page.get_by_role("listitem").filter(has_text="taught later")).to_contain_text("0 of 3 runs")
+    open_experiment(page, home, experiment)
+    expect(page.locator(".experiment-progress")).to_contain_text("0 of 3 runs")
+
+
 def test_an_experiment_is_renamed_and_its_runs_are_measured_as_one_model(
     home: RunningHome, page: Page, answered: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -8,23 +8,15 @@ import { Failure } from "../../parts/failure";
 import { StatusMark } from "../../parts/status_mark";
 import type { LiveExperiment } from "./live_experiment";
 import { Settings, settingsOf } from "./settings";
-import {
-  type Action,
-  countActive,
-  countStatuses,
-  describeDesign,
-  describeProgress,
-  nextSeeds,
-  possibleActions,
-} from "./words";
+import { type Action, describeDesign, describeProgress, nextSeeds, possibleActions } from "./words";
 
 /** What a user wants to know first, and what can be done. */
 export function Head(props: { live: LiveExperiment; experiment: Experiment; results: Results }) {
   const { live, experiment, results } = props;
-  const { document, arms, seeds, runs } = experiment;
-  // Those of the API also count runs in whose place there is a new one.
-  const counts = countStatuses(runs);
-  const reused = runs.filter((run) => run.reused).length;
+  const { document, arms, seeds, counts } = experiment;
+  const reused = experiment.runs.filter((run) => run.reused).length;
+  // With those that are not created yet; those that were given up are over.
+  const { finished, runs } = results;
   return (
     <header>
       <div class="heading">
@@ -48,12 +40,8 @@ export function Head(props: { live: LiveExperiment; experiment: Experiment; resu
         <Actions live={live} experiment={experiment} />
       </div>
       <div class="experiment-progress">
-        <progress
-          value={runs.length - countActive(counts)}
-          max={Math.max(runs.length, 1)}
-          aria-label="Progress in runs"
-        />
-        <span>{describeProgress(runs.length, reused, counts)}</span>
+        <progress value={finished} max={Math.max(runs, 1)} aria-label="Progress in runs" />
+        <span>{describeProgress(finished, runs, reused, counts)}</span>
       </div>
       {experiment.request && experiment.status === "running" && (
         <p class="notice info" role="status">

@@ -7,7 +7,7 @@ import { StatusMark } from "../../parts/status_mark";
 import { Waiting } from "../../parts/waiting";
 import { FirstQuestion } from "./first_question";
 import { ListState } from "./list_state";
-import { countActive, describeDesign, describeProgress } from "./words";
+import { countOver, describeDesign, describeProgress } from "./words";
 
 export function ExperimentList() {
   const list = useMemo(() => new ListState(), []);
@@ -62,7 +62,9 @@ export function ExperimentList() {
 }
 
 function Row({ row, sentence }: { row: ExperimentBrief; sentence: string | undefined }) {
-  const active = countActive(row.counts);
+  const isOver = row.status === "finished" || row.status === "cancelled";
+  // Runs that were not created have no status, and none is to come when the experiment is over.
+  const over = isOver ? row.runs : countOver(row.reused, row.counts);
   return (
     <li class="card">
       <div class="heading">
@@ -74,14 +76,14 @@ function Row({ row, sentence }: { row: ExperimentBrief; sentence: string | undef
         <StatusMark status={row.status} />
       </div>
       <div class="experiment-progress">
-        {active > 0 && (
+        {over < row.runs && (
           <progress
-            value={row.runs - active}
+            value={over}
             max={Math.max(row.runs, 1)}
             aria-label={`Progress of ${row.name ?? row.id}`}
           />
         )}
-        <span>{describeProgress(row.runs, row.reused, row.counts)}</span>
+        <span>{describeProgress(over, row.runs, row.reused, row.counts)}</span>
       </div>
       {sentence && <p class="experiment-answer">{sentence}</p>}
       <p class="quiet">

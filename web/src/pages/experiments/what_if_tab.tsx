@@ -5,7 +5,7 @@ import { Failure } from "../../parts/failure";
 import { Table } from "../../parts/table";
 import { useWhatIf, WhatIfControls } from "../run/what_if";
 import type { TabProps } from "./experiment";
-import { countActive, countStatuses, formatDifference, formatMean } from "./words";
+import { formatDifference, formatMean } from "./words";
 
 type Pooled = ExperimentWhatIf["answers"][number];
 
@@ -16,9 +16,8 @@ interface Row {
 
 /** What other early stopping would have done to all runs, and to those of each arm. */
 export function WhatIfTab({ experiment, results }: TabProps) {
-  const active = countActive(countStatuses(experiment.runs));
-  const version = String(experiment.runs.length - active);
-  const asked = useWhatIf<ExperimentWhatIf>(`v1/experiments/${experiment.id}/what-if`, 5, version);
+  const path = `v1/experiments/${experiment.id}/what-if`;
+  const asked = useWhatIf<ExperimentWhatIf>(path, 5, String(results.finished));
   const { answer, failure } = asked;
   const epochs = Math.max(...results.arms.map((arm) => arm.epochs ?? 0));
   const [all] = answer?.answers ?? [];

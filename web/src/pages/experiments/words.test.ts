@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { Experiment } from "../../api/types";
 import {
-  countStatuses,
+  changesOf,
+  countOver,
   describeDesign,
   describeProgress,
   formatDifference,
@@ -13,16 +14,23 @@ import {
 } from "./words";
 
 test("the progress tells what is over, reused and failed", () => {
-  expect(describeProgress(30, 5, { queued: 10, running: 2, failed: 1, succeeded: 12 })).toBe(
+  expect(describeProgress(18, 30, 5, { queued: 10, running: 2, failed: 1, succeeded: 12 })).toBe(
     "18 of 30 runs, 5 of them trained before, 2 in training, 1 failed",
   );
-  expect(describeProgress(1, 0, { succeeded: 1 })).toBe("1 of 1 run");
+  expect(describeProgress(1, 1, 0, { succeeded: 1 })).toBe("1 of 1 run");
   expect(describeDesign("grid", 4, 1, 5)).toBe("grid: 4 arms × 1 seed × 5 folds");
 });
 
-test("reused runs are not among the counted ones", () => {
-  const run = { run: "a", arm: "a", seed: 0, fold: null, status: "succeeded", reused: false } as const;
-  expect(countStatuses([run, run, { ...run, reused: true }])).toEqual({ succeeded: 2 });
+test("runs that are used again are over, and those that wait, train or pause are not", () => {
+  expect(countOver(5, { queued: 10, running: 2, paused: 3, failed: 1, cancelled: 1, succeeded: 11 })).toBe(
+    18,
+  );
+});
+
+test("only settings that differ are sent", () => {
+  const experiment = { name: null, priority: 3, max_running: null } as Experiment;
+  expect(changesOf(experiment, { name: null, priority: 4, max_running: null })).toEqual({ priority: 4 });
+  expect(changesOf(experiment, { name: null, priority: 3, max_running: null })).toEqual({});
 });
 
 test("differences have a sign, the decimals that their interval deserves, and shares are in points", () => {

@@ -4,21 +4,14 @@ import { count, formatMetric, formatNumber } from "../../format";
 
 type Counts = ExperimentBrief["counts"];
 
-/** Returns how many runs are not over. */
-export function countActive(counts: Counts): number {
-  return (counts.queued ?? 0) + (counts.running ?? 0) + (counts.paused ?? 0);
-}
-
-/** Returns how many of the runs that are not reused have each status. */
-export function countStatuses(runs: Experiment["runs"]): Counts {
-  const counts: Counts = {};
-  for (const { status, reused } of runs) if (!reused) counts[status] = (counts[status] ?? 0) + 1;
-  return counts;
+/** Returns how many runs are over, with those that were trained before. */
+export function countOver(reused: number, counts: Counts): number {
+  return reused + (counts.succeeded ?? 0) + (counts.failed ?? 0) + (counts.cancelled ?? 0);
 }
 
 /** Returns for example "12 of 30 runs, 5 of them trained before, 1 failed". */
-export function describeProgress(runs: number, reused: number, counts: Counts): string {
-  const parts = [`${runs - countActive(counts)} of ${count(runs, "run")}`];
+export function describeProgress(over: number, runs: number, reused: number, counts: Counts): string {
+  const parts = [`${over} of ${count(runs, "run")}`];
   if (reused > 0) parts.push(`${reused} of them trained before`);
   if (counts.running) parts.push(`${counts.running} in training`);
   if (counts.failed) parts.push(`${counts.failed} failed`);
