@@ -48,7 +48,7 @@ class BuildsOn(Model):
 
 
 class StudyRecipe(Model):
-    """One of the recipes that a study compares."""
+    """A recipe that a study has trained with several seeds, to compare its results with those of the others."""
 
     name: str
     recipe: JsonObject

@@ -37,7 +37,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Question:
-    """What to measure."""
+    """A request to measure the finished runs of an arm as one model, with what is needed to carry it out."""
 
     request: EnsembleRequest
     members: Sequence[Member]

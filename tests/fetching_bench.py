@@ -3,13 +3,24 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bakehouse.runs.store import connect
 from bakehouse.settings import Settings
 from bakehouse.store.file_store import FileStore
 from bakehouse.uploads.record import DatasetDraft, DatasetRecord
 from bakehouse.uploads.records import DatasetRecords
 from tests.https_server import Answer, HttpsServer
+from worker.host import fetching, https_request
 from worker.host.inspector import Inspector
+
+
+def trust(server: HttpsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the operator trust the server's authority, and lets no test wait for long."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(server.authority))
+    monkeypatch.setattr(fetching, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(https_request, "EXCESS_SECONDS", 0.05)
+    server.requests.clear()
 
 
 class Bench:

@@ -5,13 +5,17 @@ from graphlib import TopologicalSorter
 from itertools import product
 from typing import Literal
 
-from bakehouse.experiments.experiment import ExperimentRecord, ExperimentRun, MissingRun
+from bakehouse.experiments.experiment import ExperimentRecord, ExperimentRun, MissingRun, RefusedRun
 from bakehouse.experiments.question import folds_of
 
 Place = tuple[str, int, int | None]
 """An arm, a seed and a fold."""
 State = Literal["waiting", "given_up"]
-PARTICIPLE = {"stop": "stopped", "cancel": "cancelled"}
+TOO_LATE = {
+    "stop": "was not created before the experiment was stopped",
+    "cancel": "was not created before the experiment was cancelled",
+}
+"""Why a run is not created after a request, as human-readable text."""
 
 
 def missing_runs(record: ExperimentRecord, runs: Sequence[ExperimentRun]) -> tuple[MissingRun, ...]:
@@ -20,7 +24,7 @@ def missing_runs(record: ExperimentRecord, runs: Sequence[ExperimentRun]) -> tup
     if not builds_on:
         return ()
     there = {(run.arm, run.seed, run.fold): run for run in runs}
-    refused = {(each.arm, each.seed, each.fold): each for each in record.refused}
+    refusals = {(each.arm, each.seed, each.fold): each for each in record.refused}
     # What others build on comes first.
     arms = [name for name in TopologicalSorter(builds_on).static_order() if name in builds_on]
     found: dict[Place, MissingRun] = {}
@@ -38,10 +42,9 @@ def missing_runs(record: ExperimentRecord, runs: Sequence[ExperimentRun]) -> tup
             message="will be created in a moment",
         )
         states = list(obstacles(missing, sources, found))
-        refusal = refused.get(place)
-        if record.request in PARTICIPLE:
-            message = f"was not created before the experiment was {PARTICIPLE[record.request]}"
-            states = [held(missing, "given_up", message)]
+        refusal = refusals.get(place)
+        if record.request in TOO_LATE:
+            states = [held(missing, "given_up", TOO_LATE[record.request])]
         elif refusal is not None and not states and refusal.sources == missing.sources:
             states = [held(missing, "given_up", refusal.message, run=next(iter(missing.sources.values())))]
         elif record.request == "pause" and not states:
@@ -76,3 +79,9 @@ def obstacles(
 
 def held(missing: MissingRun, state: State, message: str, *, run: str | None = None) -> MissingRun:
     return missing.model_copy(update={"state": state, "message": message, "run": run})
+
+
+def refused(missing: MissingRun, message: str) -> RefusedRun:
+    """Returns what the record of an experiment keeps of a run that is not created although those have succeeded that it
+    builds on."""
+    return RefusedRun(arm=missing.arm, seed=missing.seed, fold=missing.fold, sources=missing.sources, message=message)

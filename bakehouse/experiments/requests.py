@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from bakehouse.experiments.answer import ExperimentStatus
 from bakehouse.experiments.errors import IllegalAction
 from bakehouse.experiments.experiment import ExperimentRecord, ExperimentRun, RefusedRun
-from bakehouse.experiments.missing import missing_runs
+from bakehouse.experiments.missing import TOO_LATE, missing_runs, refused
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import RequestAction, Resume
@@ -63,9 +63,9 @@ def opening_for_retry(
     after = reopened(before, experiments, store, artifacts)
     if before.has_dependents:
         place = cell.seed, cell.fold
-        refused = tuple(each for each in before.refused if (each.seed, each.fold) != place)
+        others = tuple(each for each in before.refused if (each.seed, each.fold) != place)
         given_up = given_up_runs(before, after, cell, experiments.runs(before))
-        after = after.model_copy(update={"is_complete": False, "refused": (*refused, *given_up)})
+        after = after.model_copy(update={"is_complete": False, "refused": (*others, *given_up)})
     elif after is before:
         return None
     # Always a write, so that a supervisor that has not seen the new run cannot end the experiment afterwards.
@@ -76,17 +76,11 @@ def given_up_runs(
     before: ExperimentRecord, after: ExperimentRecord, cell: Cell, runs: Sequence[ExperimentRun]
 ) -> Iterator[RefusedRun]:
     """Yields the runs that a retry in an experiment that was stopped or cancelled does not bring back."""
-    if before.request not in FINAL:
+    if before.request not in TOO_LATE:
         return
     for each in missing_runs(after, runs):
         if each.state != "given_up" and (each.seed, each.fold) != (cell.seed, cell.fold):
-            yield RefusedRun(
-                arm=each.arm,
-                seed=each.seed,
-                fold=each.fold,
-                sources=each.sources,
-                message=f"was not created before the experiment was {PARTICIPLE[before.request]}",
-            )
+            yield refused(each, TOO_LATE[before.request])
 
 
 def reopened(

@@ -64,32 +64,27 @@ def with_stand_ins(value: Any) -> Any:
             return value
 
 
-def with_runs(value: Any, runs: Mapping[str, str]) -> Any:
+def with_runs(recipe: Any, runs: Mapping[str, str]) -> Any:
     """Returns a recipe that names real runs; `runs` are those that others stand in for."""
-    match value:
-        case {"run": str(run)} if run in runs:
-            return runs[run]
-        case str() if value in runs:
-            return runs[value]
-        case dict():
-            return {step: with_runs(inner, runs) for step, inner in value.items()}
-        case list():
-            return [with_runs(inner, runs) for inner in value]
-        case _:
-            return value
+    return with_others(recipe, runs)
 
 
-def with_references(value: Any, names: Mapping[str, str]) -> Any:
+def with_references(recipe: Any, names: Mapping[str, str]) -> Any:
     """Returns a recipe as its author wrote it: with references. `names` are those of the arms, by the ids that stand in
     for their runs."""
+    return with_others(recipe, {run: {"arm": name} for run, name in names.items()})
+
+
+def with_others(value: Any, others: Mapping[str, Any]) -> Any:
+    """Returns a JSON value in which other values replace the ids of some runs, also in `{"run": ID}`."""
     match value:
-        case {"run": str(run)} if run in names:
-            return {"arm": names[run]}
-        case str() if value in names:
-            return {"arm": names[value]}
+        case {"run": str(run)} if run in others:
+            return others[run]
+        case str() if value in others:
+            return others[value]
         case dict():
-            return {step: with_references(inner, names) for step, inner in value.items()}
+            return {step: with_others(inner, others) for step, inner in value.items()}
         case list():
-            return [with_references(inner, names) for inner in value]
+            return [with_others(inner, others) for inner in value]
         case _:
             return value

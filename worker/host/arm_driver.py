@@ -13,7 +13,7 @@ from bakehouse.data.errors import DatasetNotReady
 from bakehouse.experiments.errors import ExperimentNotFound
 from bakehouse.experiments.experiment import ExperimentRecord, MissingRun, RefusedRun
 from bakehouse.experiments.filling import NewRuns, fill
-from bakehouse.experiments.missing import missing_runs
+from bakehouse.experiments.missing import missing_runs, refused
 from bakehouse.experiments.planning import Place, PlannedArm
 from bakehouse.experiments.question import Question, read_experiment, with_fold
 from bakehouse.experiments.stand_ins import stand_in, with_runs
@@ -87,20 +87,20 @@ class ArmDriver:
     def advance(self, record: ExperimentRecord, ready: Sequence[MissingRun]) -> tuple[ExperimentRecord, NewRuns]:
         """Returns the record of an experiment with what comes next, and the runs that are new."""
         places: list[Place] = []
-        refused: list[RefusedRun] = []
+        refusals: list[RefusedRun] = []
         try:
             question = read_experiment(record.document.model_dump(mode="json")) if ready else None
         except RecipeInvalid as error:
             # An earlier version has accepted it.
-            refused, ready = [refusal(each, error) for each in ready], []
+            refusals, ready = [refusal(each, error) for each in ready], []
         for each in ready:
             assert question is not None
             try:
                 places.append(self.place(question, each))
             except (RecipeInvalid, RecordUnreadable) as error:
                 if not self.is_passing(error):
-                    refused.append(refusal(each, error))
-        return fill(self._experiments, record.model_copy(update={"refused": (*record.refused, *refused)}), places)
+                    refusals.append(refusal(each, error))
+        return fill(self._experiments, record.model_copy(update={"refused": (*record.refused, *refusals)}), places)
 
     def is_passing(self, error: Exception) -> bool:
         """Returns whether what is wrong may be right later, without a change of the experiment; tells of it once."""
@@ -127,10 +127,4 @@ class ArmDriver:
 
 def refusal(missing: MissingRun, error: Exception) -> RefusedRun:
     """Notes that a run cannot be created, although those have succeeded that it builds on."""
-    return RefusedRun(
-        arm=missing.arm,
-        seed=missing.seed,
-        fold=missing.fold,
-        sources=missing.sources,
-        message=f"cannot build on {' and '.join(missing.sources.values())}: {error}",
-    )
+    return refused(missing, f"cannot build on {' and '.join(missing.sources.values())}: {error}")

@@ -14,7 +14,7 @@ from bakehouse.data.catalog import Catalog
 from bakehouse.store.file_store import FileStore
 from bakehouse.uploads.addresses import parse_address
 from bakehouse.uploads.record import DatasetDraft
-from tests.fetching_bench import Bench
+from tests.fetching_bench import Bench, trust
 from tests.https_server import Answer, HttpsServer, file_answer, https_server, redirect
 from tests.runs.examples import an_owner
 from worker.host import fetching, https_request, inspector
@@ -33,12 +33,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpsServer]:
 
 
 @pytest.fixture(autouse=True)
-def trust(server: HttpsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operator trusts the server's authority."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(server.authority))
-    monkeypatch.setattr(fetching, "FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(https_request, "EXCESS_SECONDS", 0.05)
-    server.requests.clear()
+def trusted(server: HttpsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    trust(server, monkeypatch)
 
 
 @pytest.fixture

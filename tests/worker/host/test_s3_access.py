@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from bakehouse.data.catalog import Catalog
-from tests.fetching_bench import Bench
+from tests.fetching_bench import Bench, trust
 from tests.https_server import HttpsServer, file_answer, https_server, redirect
 from tests.s3_server import S3Store, refuse, write_credentials
-from worker.host import fetching, https_request
 
 TABLE = ("area,price\n" + "".join(f"{n},{3 * n}.5\n" for n in range(40))).encode()
 KEY = "2026/All houses+1.csv"
@@ -27,12 +26,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpsServer]:
 
 
 @pytest.fixture(autouse=True)
-def trust(server: HttpsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operator trusts the server's authority."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(server.authority))
-    monkeypatch.setattr(fetching, "FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(https_request, "EXCESS_SECONDS", 0.05)
-    server.requests.clear()
+def trusted(server: HttpsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    trust(server, monkeypatch)
 
 
 class S3Bench(Bench):
