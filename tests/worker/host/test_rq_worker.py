@@ -123,8 +123,8 @@ def test_a_child_that_was_killed_before_it_had_read_its_job_is_replaced(worker: 
     wait_until(queue.started_job_registry.get_job_ids)
     kill(waiting)
     assert worker.wait_for(run_id, "succeeded").attempt == 1
-    # The worker is the same as before.
-    assert children_of(worker.pid)
+    # The worker is the same as before: it gets the next child, which waits for a job.
+    wait_until(lambda: children_of(worker.pid))
 
 
 def status_of(worker: RunningWorker) -> Worker:
