@@ -1,7 +1,6 @@
 """Computes the answer of an experiment from its runs."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from math import fsum
 
 from bakehouse.experiments.answer import ArmResult, Difference, FailedRun, Results
@@ -17,13 +16,12 @@ from bakehouse.recipe.evaluation import is_higher_better
 
 def compute_results(question: ComparisonQuestion, runs: Sequence[MeasuredRun]) -> Results:
     """Returns the answer of an experiment, of which any number of runs may have ended."""
-    if question.design == "search":
-        question = replace(question, baseline=None)
     by_arm: dict[str, list[MeasuredRun]] = {facts.name: [] for facts in question.arms}
     for run in sorted(runs, key=lambda run: (run.seed, -1 if run.fold is None else run.fold)):
         by_arm[run.arm].append(run)
     given_up = [each for each in question.missing if each.state == "given_up"]
-    summaries = [arm_result(facts, by_arm[facts.name], given_up, question.folds) for facts in question.arms]
+    not_trained = list(failures_of_missing(given_up, runs))
+    summaries = [arm_result(facts, by_arm[facts.name], not_trained, question.folds) for facts in question.arms]
     arms = with_differences(question, summaries)
     effects = compute_effects(question, arms)
     finished = sum(run.is_over for run in runs) + len(given_up)
@@ -44,9 +42,9 @@ def compute_results(question: ComparisonQuestion, runs: Sequence[MeasuredRun]) -
 
 
 def arm_result(
-    facts: ArmFacts, runs: Sequence[MeasuredRun], given_up: Sequence[MissingRun], folds: int | None
+    facts: ArmFacts, runs: Sequence[MeasuredRun], not_trained: Sequence[tuple[str, FailedRun]], folds: int | None
 ) -> ArmResult:
-    """Returns the results of one arm by itself."""
+    """Returns the results of one arm by itself; `not_trained` are the arms of runs that do not exist, and why."""
     measured = [run for run in runs if run.is_measured]
     values = {run.place: run.value for run in measured if run.value is not None}
     summary = summarize(list(values.values()), folds=folds)
@@ -61,10 +59,11 @@ def arm_result(
         seconds=mean_of([run.seconds for run in measured]),
         parameters=facts.parameters,
         reused=sum(run.reused for run in measured),
+        ended_early=any(run.reason == "pruned" for run in measured),
         test=mean_tests(measured),
         failed=(
             *(failed_run(run) for run in runs if run.is_over and not run.is_measured),
-            *(not_created(each) for each in given_up if each.arm == facts.name and each.run is not None),
+            *(failure for arm, failure in not_trained if arm == facts.name),
         ),
         differs=facts.differs,
     )
@@ -84,11 +83,27 @@ def failed_run(run: MeasuredRun) -> FailedRun:
     return FailedRun(run=run.run, seed=run.seed, fold=run.fold, code=code, message=failure_message(run))
 
 
-def not_created(missing: MissingRun) -> FailedRun:
-    """Describes a run that was given up because of one that it builds on; it is that one which can be retried."""
-    assert missing.run is not None
-    message = f"The run was not created: it {missing.message}."
-    return FailedRun(run=missing.run, seed=missing.seed, fold=missing.fold, code="not_created", message=message)
+def failures_of_missing(given_up: Sequence[MissingRun], runs: Sequence[MeasuredRun]) -> Iterator[tuple[str, FailedRun]]:
+    """Yields the arm of each run that was given up because of one that it builds on, and why; it is that one which can
+    be retried."""
+    by_id = {run.run: run for run in runs}
+    for each in given_up:
+        if each.run is not None:
+            message = not_trained_message(each, by_id.get(each.run))
+            failure = FailedRun(run=each.run, seed=each.seed, fold=each.fold, code="not_created", message=message)
+            yield each.arm, failure
+
+
+def not_trained_message(missing: MissingRun, source: MeasuredRun | None) -> str:
+    """Returns why a run was not trained; `source` is the run because of which it was given up."""
+    match source:
+        case MeasuredRun(status="failed"):
+            what = f"failed with {source.reason}: {failure_message(source)}"
+        case MeasuredRun(status="cancelled"):
+            what = "was cancelled."
+        case _:
+            return f"The run was not trained: it {missing.message}."
+    return f"The run was not trained because run {source.run} of arm {source.arm!r} {what} Retry that run."
 
 
 def failure_message(run: MeasuredRun) -> str:
@@ -102,8 +117,8 @@ def failure_message(run: MeasuredRun) -> str:
 
 
 def with_differences(question: ComparisonQuestion, arms: Sequence[ArmResult]) -> tuple[ArmResult, ...]:
-    """Returns the arms with their differences from the baseline, whose p values are adjusted together. A search has
-    none: its trials were chosen by the very values that would be compared."""
+    """Returns the arms with their differences from the baseline, whose p values are adjusted together. The
+    trials of a search have none: they were chosen by the very values that would be compared."""
     if question.baseline is None:
         return tuple(arms)
     baseline = next(arm for arm in arms if arm.name == question.baseline)
@@ -111,7 +126,7 @@ def with_differences(question: ComparisonQuestion, arms: Sequence[ArmResult]) ->
     found: dict[str, Comparison] = {}
     refused: dict[str, str] = {}
     for arm in arms:
-        if arm.name == baseline.name:
+        if arm.name == baseline.name or facts[arm.name].is_trial:
             continue
         problem = objective_problem(facts[arm.name], facts[baseline.name], question.metric)
         pairs = [(arm.values[place], baseline.values[place]) for place in arm.values if place in baseline.values]

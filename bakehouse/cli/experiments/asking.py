@@ -33,7 +33,9 @@ def watch_unless_detached(
     """Watches an experiment until it is over, or only prints its id."""
     record = experiment.record
     if not detach:
-        size = f"{count_of(len(record.arms), 'arm')}, {count_of(len(record.runs), 'run')}"
+        size = f"{count_of(len(record.arms), 'arm')}, {count_of(len(record.runs) + len(record.missing), 'run')}"
+        if not record.arms:
+            size = f"a search of {count_of(record.plain_document['design']['trials'], 'trial')}"
         print(f"{record.id}: {size}", file=sys.stderr)
         return watch_and_answer(experiment, timeout=timeout, as_json=as_json)
     if as_json:

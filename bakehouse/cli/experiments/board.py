@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bakehouse.client import ExperimentEvent
 from bakehouse.client.reading import ExperimentState
 from bakehouse.experiments.answer import ArmResult, Results
-from bakehouse.experiments.experiment import ExperimentRun
+from bakehouse.experiments.experiment import ExperimentRun, MissingRun
 from bakehouse.runs.status import TERMINAL
 
 MARKS: Mapping[str, str] = {
@@ -63,8 +63,18 @@ class Board:
     @property
     def over(self) -> int:
         """Number of runs that are over, with those that are not created."""
-        given_up = sum(missing.state == "given_up" for missing in self.record.missing)
-        return self.count("reused", *TERMINAL) + given_up
+        return self.count("reused", *TERMINAL) + len(self.given_up)
+
+    @property
+    def given_up(self) -> list[MissingRun]:
+        """The runs that are not created, because others have failed that they build on, or because of a request."""
+        return [missing for missing in self.record.missing if missing.state == "given_up"]
+
+    def endings(self) -> list[str]:
+        """Returns the statuses of the runs, and for each run that was given up that of the one that prevented it."""
+        prevented = [self.statuses.get(each.run or "", "cancelled") for each in self.given_up]
+        # If that run has succeeded, what would have been built on it could not be planned.
+        return [*self.statuses.values(), *("failed" if each == "succeeded" else each for each in prevented)]
 
     def ended(self) -> Iterator[ExperimentRun]:
         """Yields the runs of this experiment that are over."""

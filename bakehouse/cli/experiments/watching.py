@@ -43,7 +43,7 @@ def watch_and_answer(experiment: ClientExperiment, *, timeout: float | None, as_
     else:
         print(f"the report: bakehouse experiment report {experiment.id}", file=sys.stderr)
         print_answer(results)
-    return exit_code_of(board.statuses.values())
+    return exit_code_of(board.endings())
 
 
 def detached_text(experiment: ClientExperiment) -> str:
@@ -165,6 +165,24 @@ def lines(board: Board) -> Iterator[Show]:
                 print(sanitize(f"{run_text(board, run)}  ({place})"), file=sys.stderr, flush=True)
 
     yield show
+    print(sanitize(ending_text(board)), file=sys.stderr, flush=True)
+
+
+ENDINGS = (
+    ("succeeded", "trained"), ("reused", "trained before"), ("failed", "failed"), ("cancelled", "cancelled"),
+)  # fmt: skip
+
+
+def ending_text(board: Board) -> str:
+    """Returns what has become of the runs, and why some of them were not created."""
+    counts = [(board.count(state), text) for state, text in ENDINGS]
+    parts = [f"{count:,} {text}" for count, text in counts if count]
+    if given_up := board.given_up:
+        failures = [each for arm in board.results.arms for each in arm.failed] if board.results else []
+        reasons = [each.message for each in failures if each.code == "not_created"]
+        reason = reasons[0] if reasons else f"the first one {given_up[0].message}"
+        parts.append(f"{len(given_up):,} given up: {reason}")
+    return f"{board.record.status}, {count_of(board.wanted, 'run')}: {', '.join(parts)}"
 
 
 def run_text(board: Board, run: ExperimentRun) -> str:

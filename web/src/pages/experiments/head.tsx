@@ -17,6 +17,7 @@ export function Head(props: { live: LiveExperiment; experiment: Experiment; resu
   const reused = experiment.runs.filter((run) => run.reused).length;
   // With those that are not created yet; those that were given up are over.
   const { finished, runs } = results;
+  const givenUp = (experiment.missing ?? []).filter((each) => each.state === "given_up").length;
   return (
     <header>
       <div class="heading">
@@ -41,7 +42,7 @@ export function Head(props: { live: LiveExperiment; experiment: Experiment; resu
       </div>
       <div class="experiment-progress">
         <progress value={finished} max={Math.max(runs, 1)} aria-label="Progress in runs" />
-        <span>{describeProgress(finished, runs, reused, counts)}</span>
+        <span>{describeProgress(finished, runs, reused, counts, givenUp)}</span>
       </div>
       {experiment.request && experiment.status === "running" && (
         <p class="notice info" role="status">

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
-import type { Experiment } from "../../api/types";
+import type { Experiment, Results } from "../../api/types";
 import {
   changesOf,
+  comparedFirst,
   countOver,
   describeDesign,
   describeProgress,
@@ -18,6 +19,7 @@ test("the progress tells what is over, reused and failed", () => {
     "18 of 30 runs, 5 of them trained before, 2 in training, 1 failed",
   );
   expect(describeProgress(1, 1, 0, { succeeded: 1 })).toBe("1 of 1 run");
+  expect(describeProgress(3, 3, 0, { failed: 1 }, 2)).toBe("3 of 3 runs, 1 failed, 2 not trained");
   expect(describeDesign("grid", 4, 1, 5)).toBe("grid: 4 arms × 1 seed × 5 folds");
 });
 
@@ -25,6 +27,20 @@ test("runs that are used again are over, and those that wait, train or pause are
   expect(countOver(5, { queued: 10, running: 2, paused: 3, failed: 1, cancelled: 1, succeeded: 11 })).toBe(
     18,
   );
+});
+
+test("of a search, what is compared comes before the trials", () => {
+  const arms = [
+    { name: "trial 0" },
+    { name: "recipe" },
+    { name: "trial 0 confirmed", difference: {} },
+    { name: "trial 1 confirmed", not_compared: "No run has a value." },
+  ];
+  const names = (baseline: string | null, search: unknown) =>
+    comparedFirst(arms, { arms, baseline, search } as unknown as Results).map((arm) => arm.name);
+  expect(names("recipe", {})).toEqual(["recipe", "trial 0 confirmed", "trial 1 confirmed", "trial 0"]);
+  expect(names(null, {})[0]).toBe("trial 0");
+  expect(names("recipe", null)[0]).toBe("trial 0");
 });
 
 test("only settings that differ are sent", () => {

@@ -1,5 +1,5 @@
 /** What the page says about experiments: counts, differences, and what can be done. */
-import type { Experiment, ExperimentBrief } from "../../api/types";
+import type { Experiment, ExperimentBrief, Results } from "../../api/types";
 import { count, formatMetric, formatNumber } from "../../format";
 
 type Counts = ExperimentBrief["counts"];
@@ -10,11 +10,18 @@ export function countOver(reused: number, counts: Counts): number {
 }
 
 /** Returns for example "12 of 30 runs, 5 of them trained before, 1 failed". */
-export function describeProgress(over: number, runs: number, reused: number, counts: Counts): string {
+export function describeProgress(
+  over: number,
+  runs: number,
+  reused: number,
+  counts: Counts,
+  givenUp = 0,
+): string {
   const parts = [`${over} of ${count(runs, "run")}`];
   if (reused > 0) parts.push(`${reused} of them trained before`);
   if (counts.running) parts.push(`${counts.running} in training`);
   if (counts.failed) parts.push(`${counts.failed} failed`);
+  if (givenUp > 0) parts.push(`${givenUp} not trained`);
   return parts.join(", ");
 }
 
@@ -60,6 +67,17 @@ function writeDecimals(value: number, uncertainty: number): string {
 export function formatMean(metric: string, mean: number | null | undefined, interval: Interval): string {
   const [low, high] = (interval ?? []).map((value) => formatMetric(metric, value));
   return formatMetric(metric, mean) + (interval ? ` (${low} to ${high})` : "");
+}
+
+/** Returns the arms with those first that a search compares: its recipe and the confirmed trials. */
+export function comparedFirst<Arm extends { name: string }>(arms: readonly Arm[], results: Results): Arm[] {
+  const { search, baseline } = results;
+  if (!search || baseline === null) return [...arms];
+  const compared = new Set(
+    results.arms.filter((arm) => arm.difference || arm.not_compared).map((arm) => arm.name),
+  );
+  const rank = ({ name }: Arm) => (name === baseline || compared.has(name) ? 0 : 1);
+  return [...arms].sort((one, other) => rank(one) - rank(other));
 }
 
 export type Action = "pause" | "resume" | "stop" | "cancel";
