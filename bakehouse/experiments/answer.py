@@ -78,6 +78,8 @@ class ArmResult(Model):
     """The number of parameters that are trained."""
     reused: int = 0
     """The number of values of runs that were trained before this experiment."""
+    ended_early: bool = False
+    """Whether a search ended the trial early, because others were better at the same epoch; such a trial cannot win."""
     test: dict[str, float] = {}
     """The mean metrics of the best weights on the test split. They choose nothing and have no verdict."""
     failed: tuple[FailedRun, ...] = ()
@@ -85,9 +87,15 @@ class ArmResult(Model):
     differs: JsonObject = {}
     """The fields of the canonical recipe that differ from the baseline, by JSON Pointer, with the arm's values."""
     difference: Difference | None = None
-    """The comparison with the baseline; null of the baseline itself, and if nothing can be compared."""
+    """The comparison with the baseline; null of the baseline itself, of the trials of a search, and if nothing can be
+    compared."""
     not_compared: str | None = None
     """Why there is no difference, as human-readable text."""
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether the arm is one of those that are compared with the baseline, even if it has no value."""
+        return self.difference is not None or self.not_compared is not None
 
 
 class Effect(Model):
@@ -153,7 +161,8 @@ class Results(Model):
     metric: str
     higher_is_better: bool
     baseline: str | None = None
-    """The arm that the others are compared with; null in a search."""
+    """The arm that the others are compared with. In a search it is null until the best trials are confirmed; then these
+    alone are compared, with the recipe of the search."""
     finished: int = Field(ge=0)
     """The number of runs that are over."""
     runs: int = Field(ge=0)
@@ -164,7 +173,8 @@ class Results(Model):
     effects: tuple[Effect, ...] = ()
     """In an ablation, what each ingredient is worth; in a factorial, the main effects and interactions of two."""
     search: SearchAnswer | None = None
-    """In a search, the best so far and what matters; the winners, trained again, are arms like `trial 7 confirmed`."""
+    """In a search, the best so far and what matters; the winners, trained again, are arms like `trial 7 confirmed`, and
+    are compared with the arm `recipe`."""
     ensembles: tuple[Ensemble, ...] = ()
     """The arms whose runs were measured as one model. They are single values, so they take part in no comparison."""
     warnings: tuple[Caution, ...] = ()

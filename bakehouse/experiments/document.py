@@ -138,7 +138,8 @@ Space = Annotated[AnySpace, Field(discriminator="type")]
 
 
 class Confirm(Model):
-    """Trains the best trials again with seeds that the search has not seen."""
+    """Trains the best trials again with seeds that the search has not seen, and beside them the recipe itself, with
+    which they are compared."""
 
     top: int = Field(default=3, ge=1, le=20)
     """The number of best trials."""

@@ -59,12 +59,16 @@ def draw_dot_plot(results: Results) -> str:
 
 
 def chosen_arms(results: Results) -> list[ArmResult]:
-    """Returns the arms to draw: of many the baseline and those that differ most from it."""
+    """Returns the arms to draw: of many the baseline, those that a search compares with it, and the best ones."""
     if len(results.arms) <= MOST_ARMS:
         return list(results.arms)
     sign = 1 if results.higher_is_better else -1
     measured = [arm for arm in results.arms if arm.mean is not None]
-    best = sorted(measured, key=lambda arm: (arm.name != results.baseline, -sign * (arm.mean or 0.0)))
+    is_search = results.search is not None
+    best = sorted(
+        measured,
+        key=lambda arm: (arm.name != results.baseline, is_search and not arm.takes_part, -sign * (arm.mean or 0.0)),
+    )
     kept = {arm.name for arm in best[:MOST_ARMS]}
     return [arm for arm in results.arms if arm.name in kept]
 

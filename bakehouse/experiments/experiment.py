@@ -122,7 +122,8 @@ class Experiment(Model):
     metric: str
     """The metric of the best epoch that is compared."""
     baseline: str | None
-    """The arm that the others are compared with; null in a search."""
+    """The arm that the others are compared with; in a search null until the best trials are confirmed, which are
+    compared with its recipe."""
     factors: tuple[str, ...]
     """In a factorial, the names of its factors."""
     dataset: str
@@ -217,9 +218,11 @@ class ExperimentRecord(Model):
     def run_count(self) -> int:
         """Number of runs that the answer needs so far."""
         confirm = self.document.design.confirm if isinstance(self.document.design, Search) else None
-        again = len(self.confirmed) * confirm.seeds if confirm else 0
-        arms = len(self.arms) - len(self.confirmed)
-        return (arms * len(self.seeds) + again) * (self.document.folds or 1)
+        if confirm is None:
+            return len(self.arms) * len(self.seeds) * (self.document.folds or 1)
+        again = len(self.confirmed) + (self.baseline is not None)
+        trials = len(self.arms) - again
+        return (trials * len(self.seeds) + again * confirm.seeds) * (self.document.folds or 1)
 
 
 def status_of(record: ExperimentRecord, counts: dict[Status, int]) -> ExperimentStatus:

@@ -25,10 +25,11 @@ def objective_problem(facts: ArmFacts, baseline: ArmFacts, metric: str) -> str |
 
 def find_cautions(question: ComparisonQuestion, arms: Sequence[ArmResult], runs: Runs) -> tuple[Caution, ...]:
     """Returns what is unequal between the arms and the baseline, and what rests on too little."""
-    facts = {each.name: each for each in question.arms}
+    facts = {each.name: each for each in question.arms if not each.is_trial}
     found = list(missing_pairs(question, arms, runs))
     if question.baseline is not None:
-        found += unequal_arms(question, arms, facts, facts[question.baseline], runs)
+        compared = [arm for arm in arms if arm.name in facts]
+        found += unequal_arms(question, compared, facts, facts[question.baseline], runs)
     found += doubtful_runs(runs)
     found += few_pairs(arms)
     return tuple(found)

@@ -29,6 +29,8 @@ class ArmFacts:
     levels: tuple[bool, ...] = ()
     """In a factorial, whether each factor is on."""
     parameters: int | None = None
+    is_trial: bool = False
+    """Whether it is a trial of a search. These are not compared, because their values choose among them."""
     has_runs: bool = True
     """False of an arm whose runs will build on others; then nothing below is known."""
     split: str = ""
@@ -135,7 +137,13 @@ def measure(
 
 
 def arm_facts(
-    name: str, recipe: Recipe, *, differs: JsonObject, levels: tuple[bool, ...] = (), parameters: int | None = None
+    name: str,
+    recipe: Recipe,
+    *,
+    differs: JsonObject,
+    levels: tuple[bool, ...] = (),
+    parameters: int | None = None,
+    is_trial: bool = False,
 ) -> ArmFacts:
     """Returns what is known of an arm from the recipe of any of its runs."""
     dataset = recipe.dataset.model_dump(mode="json")
@@ -144,6 +152,7 @@ def arm_facts(
         differs=differs,
         levels=levels,
         parameters=parameters,
+        is_trial=is_trial,
         split=json.dumps([dataset.get(name) for name in SPLIT_FIELDS]),
         objective=objective_text(recipe.objective.model_dump(mode="json", include={"loss", "tasks"})),
         monitor=recipe.evaluation.monitor,

@@ -80,7 +80,8 @@ def count_runs(question: Question) -> int:
     if not isinstance(document.design, Search):
         return len(question.arms.arms) * seeds * (document.folds or 1)
     confirm = document.design.confirm
-    again = confirm.top * confirm.seeds if confirm else 0
+    # The recipe itself is trained beside the best trials.
+    again = (confirm.top + 1) * confirm.seeds if confirm else 0
     return (document.design.trials * seeds + again) * (document.folds or 1)
 
 

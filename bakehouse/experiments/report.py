@@ -8,7 +8,7 @@ from bakehouse.experiments.answer import ArmResult, Effect, Results
 from bakehouse.experiments.dot_plot import draw_dot_plot
 from bakehouse.experiments.ensemble import Ensemble
 from bakehouse.experiments.measured import DesignType
-from bakehouse.experiments.words import difference_text, ensemble_name, value_text
+from bakehouse.experiments.words import arm_name, difference_text, ensemble_name, value_text
 from bakehouse.model import JsonObject
 from bakehouse.plurals import count_of, listed
 
@@ -107,7 +107,8 @@ def question_texts(facts: ReportFacts, results: Results) -> Iterator[str]:
     better = "higher" if results.higher_is_better else "lower"
     yield f"Metric: {results.metric} at the best epoch of each run; {better} is better."
     if results.baseline is not None:
-        yield f"Baseline: {results.baseline}."
+        what = "" if results.search is None else ", trained with the seeds that confirm the best trials"
+        yield f"Baseline: {results.baseline}{what}."
 
 
 def answer_table(results: Results) -> Table:
@@ -119,11 +120,7 @@ def answer_table(results: Results) -> Table:
 
 def answer_blocks(results: Results) -> Iterator[Block]:
     yield answer_table(results)
-    kind = "the corrected interval of a cross-validation" if is_cross_validation(results) else "Student's t"
-    yield Paragraph(
-        f"Differences are paired by seed, with intervals by {kind}. "
-        "The p value is adjusted for the number of arms (Holm)."
-    )
+    yield Paragraph(method_text(results))
     if results.ensembles:
         yield Items(tuple(ensemble.sentence for ensemble in results.ensembles))
     if results.effects:
@@ -139,6 +136,20 @@ def answer_blocks(results: Results) -> Iterator[Block]:
         yield Paragraph("The values of arms on the test split are means, and choose nothing.")
 
 
+def method_text(results: Results) -> str:
+    """Returns how the values of a table of arms were computed."""
+    kind = "the corrected interval of a cross-validation" if is_cross_validation(results) else "Student's t"
+    if results.baseline is None:
+        return f"Intervals are by {kind}. The trials of a search are not compared: their values choose among them."
+    only = ""
+    if results.search is not None:
+        only = " Only the confirmed trials are compared, by seeds that the search has not used."
+    return (
+        f"Differences are from {results.baseline!r}, paired by seed, with intervals by {kind}. "
+        f"The p value is adjusted for the number of comparisons (Holm).{only}"
+    )
+
+
 def is_cross_validation(results: Results) -> bool:
     return any(arm.difference is not None and arm.difference.test == "corrected_t" for arm in results.arms)
 
@@ -148,7 +159,7 @@ def answer_cells(arm: ArmResult, results: Results) -> tuple[str, ...]:
     found = arm.difference
     if found is None:
         verdict = "baseline" if arm.name == results.baseline else "-"
-        return arm.name, str(arm.n), mean, arm.not_compared or "-", "-", verdict
+        return arm_name(arm), str(arm.n), mean, arm.not_compared or "-", "-", verdict
     difference = difference_text(found, results.metric)
     return arm.name, str(arm.n), mean, difference, p_text(found.p_adjusted), found.verdict
 

@@ -45,20 +45,34 @@ def finding(question: ComparisonQuestion, arms: Sequence[ArmResult], effects: Se
     if not any(arm.values for arm in arms):
         return "No run has a value." if any(arm.failed for arm in arms) else "No run has a value yet."
     if question.design == "search":
-        return best_trial(question, arms)
+        return search_sentence(question, arms)
     if question.design == "factorial" and effects:
         return effects_sentence(effects, question.metric)
     return arms_sentence(question, arms)
 
 
-def best_trial(question: ComparisonQuestion, arms: Sequence[ArmResult]) -> str:
+def search_sentence(question: ComparisonQuestion, arms: Sequence[ArmResult]) -> str:
+    """Returns the best trial; once trials are confirmed, the best of these and how each compares with the recipe."""
+    winners = [arm for arm in arms if arm.takes_part]
+    measured = [arm for arm in winners if arm.values]
+    if not measured:
+        trials = [arm for arm in arms if arm.values and arm.name != question.baseline and not arm.ended_early]
+        found = [best_arm(trials, question.metric, "is best:")] if trials else []
+        return " ".join([*found, *reasons(winners)]) or "No trial has a value yet."
+    title = "has" if len(measured) == 1 else f"is the best of {len(measured)} confirmed trials:"
+    is_compared = any(arm.difference is not None for arm in winners)
+    compared = [arms_sentence(question, winners)] if is_compared else reasons(winners)
+    return " ".join([best_arm(measured, question.metric, title), *compared])
+
+
+def best_arm(arms: Sequence[ArmResult], metric: str, title: str) -> str:
     """Returns the arm with the best mean, of those with the most values: a trial that won by luck was not repeated."""
     most = max(arm.n for arm in arms)
-    sign = 1 if is_higher_better(question.metric) else -1
+    sign = 1 if is_higher_better(metric) else -1
     best = max((arm for arm in arms if arm.n == most), key=lambda arm: sign * (arm.mean or 0.0))
     assert best.mean is not None
-    value = value_text(best.mean, best.interval, question.metric)
-    return f"{best.name}{chosen_text(best.differs)} is best: {question.metric} {value}, n = {most}."
+    value = value_text(best.mean, best.interval, metric)
+    return f"{best.name}{chosen_text(best.differs)} {title} {metric} {value}, n = {most}."
 
 
 def chosen_text(differs: JsonObject) -> str:

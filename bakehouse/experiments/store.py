@@ -30,7 +30,7 @@ from bakehouse.experiments.report import ReportFacts
 from bakehouse.experiments.results import compute_results
 from bakehouse.experiments.reuse import READ, Machine, is_reusable, machines
 from bakehouse.experiments.supervisors import Supervisors
-from bakehouse.experiments.trials import answer_search
+from bakehouse.experiments.trials import answer_search, arm_of
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs import wire
 from bakehouse.runs.commands import ChangePriority
@@ -418,6 +418,7 @@ def question_of(
 ) -> ComparisonQuestion:
     """Returns what an experiment asks; `recipes` are the canonical recipe of a run of each arm, as JSON."""
     waiting = {each.arm for each in missing}
+    trials = {arm_of(trial.number) for trial in record.trials}
     return ComparisonQuestion(
         experiment=record.id,
         status=status,
@@ -431,6 +432,7 @@ def question_of(
                 differs=arm.differs,
                 levels=arm.levels,
                 parameters=arm.parameters,
+                is_trial=arm.name in trials,
             )
             if arm.name in recipes
             else ArmFacts(arm.name, arm.differs, arm.levels, arm.parameters, has_runs=False)

@@ -21,6 +21,10 @@ from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.read import read_recipe
 from bakehouse.runs.status import TERMINAL, Reason, Request, Status
 
+BASELINE = "recipe"
+"""The arm in which the recipe of a search is trained with the seeds that confirm the best trials, to compare these with
+it."""
+
 
 @dataclass(frozen=True)
 class TrialRun:

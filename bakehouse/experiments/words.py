@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from bakehouse.experiments.answer import Difference, Effect
+from bakehouse.experiments.answer import ArmResult, Difference, Effect
 from bakehouse.experiments.ensemble import Ensemble
 from bakehouse.experiments.statistics import ALPHA, Comparison, Interval
 from bakehouse.plurals import count_of
@@ -35,6 +35,11 @@ def difference_text(found: Difference | Effect, metric: str) -> str:
     return ", ".join([*parts, f"n = {found.n}"])
 
 
+def arm_name(arm: ArmResult) -> str:
+    """Returns the name of an arm in a table."""
+    return f"{arm.name} (ended early)" if arm.ended_early else arm.name
+
+
 def ensemble_name(ensemble: Ensemble) -> str:
     """Returns the name of an ensemble in a table of arms: `5 runs of plain as one model`."""
     mean = ", geometric mean" if ensemble.mean == "geometric" else ""
@@ -44,7 +49,9 @@ def ensemble_name(ensemble: Ensemble) -> str:
 def value_text(value: float, interval: Interval | None, metric: str) -> str:
     """Returns a mean with its interval: `97.9 % (97.4 to 98.4)`."""
     factor = 1 if unit_of(metric) is None else 100
-    write = writer(factor * (abs(value) / 100 if interval is None else half_width(interval)))
+    # All shares of a table have the same decimals.
+    uncertainty = (1 / 100 if factor == 100 else abs(value) / 100) if interval is None else half_width(interval)
+    write = writer(factor * uncertainty)
     text = write(factor * value) + (" %" if factor == 100 else "")
     if interval is None:
         return text

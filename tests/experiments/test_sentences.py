@@ -127,8 +127,57 @@ def test_a_search_names_the_best_of_those_that_were_repeated_most() -> None:
     values = {"trial 0": [0.99], "trial 1": [0.9], "confirmed 1": RECIPE, "confirmed 2": WORSE}
     chosen = {"/norm": {"type": "batch_norm", "eps": 1e-5}, "/optimizer/lr": 0.00080865, "/dropout": []}
     arms = tuple(ArmFacts(name, chosen if name == "confirmed 1" else {}) for name in values)
-    question = ComparisonQuestion("exp_1", "finished", "search", "validation_accuracy", "recipe", arms)
+    question = ComparisonQuestion("exp_1", "finished", "search", "validation_accuracy", None, arms)
     assert sentence(question, values) == (
         "confirmed 1 (norm batch_norm, lr 0.000809, dropout none) is best: "
         "validation_accuracy 98.00 % (97.80 to 98.20), n = 5."
+    )
+
+
+def confirmed_search(values: Values) -> ComparisonQuestion:
+    """Returns a search that has trained its recipe and some trials again with new seeds."""
+    arms = tuple(ArmFacts(name, is_trial=name in ("trial 0", "trial 1")) for name in values)
+    return ComparisonQuestion("exp_1", "finished", "search", "validation_accuracy", "recipe", arms)
+
+
+def test_a_search_compares_its_winners_with_the_recipe_and_not_its_trials() -> None:
+    values = {"trial 0": [0.99], "trial 1": [0.9], "recipe": WORSE, "trial 1 confirmed": RECIPE}
+    one = compute_results(confirmed_search(values), runs_of(values))
+    assert one.sentence == (
+        "trial 1 confirmed has validation_accuracy 98.00 % (97.80 to 98.20), n = 5. "
+        "trial 1 confirmed against recipe: better (+3.02 points, 2.86 to 3.18, n = 5)."
+    )
+    assert [arm.name for arm in one.arms if arm.takes_part] == ["trial 1 confirmed"]
+    assert [arm.not_compared for arm in one.arms] == [None] * 4
+    values["trial 0 confirmed"] = SAME
+    two = compute_results(confirmed_search(values), runs_of(values))
+    assert two.sentence == (
+        "trial 0 confirmed is the best of 2 confirmed trials: validation_accuracy 98.2 % (97.7 to 98.7), n = 5. "
+        "trial 1 confirmed against recipe: better (+3.02 points, 2.86 to 3.18, n = 5). "
+        "trial 0 confirmed against recipe: better (+3.2 points, 2.6 to 3.8, n = 5)."
+    )
+    adjusted = [(arm.difference.p, arm.difference.p_adjusted) for arm in two.arms if arm.difference]
+    assert [after / before for before, after in adjusted if before and after] == [2, 1]
+
+
+def test_a_trial_that_was_ended_early_is_not_the_best() -> None:
+    values = {"trial 0": [0.9], "trial 1": [0.99], "trial 2": [0.8]}
+    arms = tuple(ArmFacts(name, is_trial=True) for name in values)
+    question = ComparisonQuestion("exp_1", "finished", "search", "validation_accuracy", None, arms)
+    runs = [replace(run, reason="pruned") if run.arm == "trial 1" else run for run in runs_of(values)]
+    results = compute_results(question, runs)
+    assert results.sentence == "trial 0 is best: validation_accuracy 90.0 %, n = 1."
+    assert [arm.ended_early for arm in results.arms] == [False, True, False]
+
+
+def test_a_search_says_why_its_winners_are_not_compared() -> None:
+    values: Values = {"trial 0": [0.99], "trial 1": [0.9], "recipe": [None] * 5, "trial 1 confirmed": RECIPE}
+    assert sentence(confirmed_search(values), values) == (
+        "trial 1 confirmed has validation_accuracy 98.00 % (97.80 to 98.20), n = 5. "
+        "No run of 'recipe' has a value: The GPU has too little memory. 5 of 12 runs have no value."
+    )
+    values = {"trial 0": [0.99], "trial 1": [0.9], "recipe": RECIPE, "trial 1 confirmed": [None] * 5}
+    assert sentence(confirmed_search(values), values) == (
+        "trial 0 is best: validation_accuracy 99.0 %, n = 1. "
+        "No run of 'trial 1 confirmed' has a value: The GPU has too little memory. 5 of 12 runs have no value."
     )

@@ -29,7 +29,7 @@ def with_space(space: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_search_waits_for_a_supervisor_that_creates_its_trials(api: httpx.Client) -> None:
     preview = api.post("/v1/experiments?validate_only=true", json=SEARCH).json()
-    assert (preview["runs"], preview["arms"], preview["metric"]) == (39, [], "validation_accuracy")
+    assert (preview["runs"], preview["arms"], preview["metric"]) == (44, [], "validation_accuracy")
     found = api.post("/v1/experiments", json=SEARCH).json()
     assert (found["status"], found["trials"], found["runs"], found["baseline"]) == ("queued", [], [], None)
     [row] = api.get("/v1/experiments").json()["data"]

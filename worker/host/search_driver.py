@@ -28,7 +28,7 @@ from bakehouse.experiments.search import (
 )  # fmt: skip
 from bakehouse.experiments.space import recipe_at
 from bakehouse.experiments.store import ExperimentStore
-from bakehouse.experiments.trials import TrialRun, arm_of, confirmation_of, observe, question_of
+from bakehouse.experiments.trials import BASELINE, TrialRun, arm_of, confirmation_of, observe, question_of
 from bakehouse.model import JsonObject
 from bakehouse.prepare import Limits, Prepared, new_template, prepare
 from bakehouse.recipe.problems import RecipeInvalid
@@ -143,14 +143,16 @@ class SearchDriver:
         trials = [self.plan_trial(before, new) for new in found.create]
         arms = [arm for _, arm in trials if arm is not None]
         wanted = list(places(arms, before.seeds))
-        again = self.confirmations(before, question, found.confirm)
+        winners = self.confirmations(before, question, found.confirm)
+        again = [*self.baseline(before, question), *winners] if winners else []
         if again and question.design.confirm is not None:
             wanted += places(again, confirmation_seeds(before.seeds, question.design.confirm.seeds))
         record = before.model_copy(
             update={
                 "trials": (*before.trials, *(trial for trial, _ in trials)),
                 "arms": (*before.arms, *self.described(before, question, [*arms, *again])),
-                "confirmed": found.confirm[: len(again)],
+                "confirmed": found.confirm[: len(winners)],
+                "baseline": BASELINE if len(again) > len(winners) else before.baseline,
                 "is_complete": found.done,
             }
         )
@@ -179,6 +181,12 @@ class SearchDriver:
             with suppress(RecipeInvalid):
                 arms.append(self.plan_arm(record, confirmation_of(number), recipe))
         return arms
+
+    def baseline(self, record: ExperimentRecord, question: SearchQuestion) -> list[PlannedArm]:
+        """Returns the arm of the recipe itself, with which winners are compared; none if it cannot be trained."""
+        with suppress(RecipeInvalid):
+            return [self.plan_arm(record, BASELINE, question.recipe.canonical())]
+        return []
 
     def plan_arm(self, record: ExperimentRecord, name: str, recipe: JsonObject) -> PlannedArm:
         folds = record.document.folds

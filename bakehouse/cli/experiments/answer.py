@@ -13,21 +13,23 @@ from bakehouse.client import ClientExperiment
 from bakehouse.experiments.answer import ArmResult, Difference, Effect, Results
 from bakehouse.experiments.ensemble import Ensemble
 from bakehouse.experiments.report import p_text
-from bakehouse.experiments.words import difference_text, ensemble_name, value_text
+from bakehouse.experiments.words import arm_name, difference_text, ensemble_name, value_text
 
 VALUE_FIELDS = ("arm", "seed", "fold", "run", "status", "reused", "metric", "value")
 
 
 def print_answer(results: Results) -> None:
     """Prints the table of the arms and, as the last line, the answer; warnings go to stderr."""
-    print(arms_table(results))
+    for each in tables_of(results):
+        print(each)
+        print()
     # The effects of an ablation are the differences of its arms, with the other sign.
     if any(effect.type != "ingredient" for effect in results.effects):
-        print()
         print(effects_table(results))
-    for ensemble in results.ensembles:
         print()
+    for ensemble in results.ensembles:
         print(fold(ensemble.sentence))
+        print()
     for arm in results.arms:
         for run in arm.failed:
             place = f"seed {run.seed}" + ("" if run.fold is None else f", fold {run.fold}")
@@ -35,7 +37,6 @@ def print_answer(results: Results) -> None:
     for caution in results.warnings:
         print(sanitize(f"warning: {caution.message}"), file=sys.stderr)
     sys.stderr.flush()
-    print()
     print(fold(results.sentence), flush=True)
 
 
@@ -46,8 +47,20 @@ def fold(sentence: str) -> str:
     return text if width is None else textwrap.fill(text, max(width, 20), break_long_words=False)
 
 
+def tables_of(results: Results) -> list[str]:
+    """Returns the table of the arms; of a search with confirmed trials, one of all trials and one of these."""
+    if results.search is None or results.baseline is None:
+        return [arms_table(results)]
+    confirmed = tuple(arm for arm in results.arms if arm.takes_part or arm.name == results.baseline)
+    trials = tuple(arm for arm in results.arms if arm not in confirmed)
+    return [
+        arms_table(results.model_copy(update={"arms": trials, "baseline": None, "ensembles": ()})),
+        arms_table(results.model_copy(update={"arms": confirmed})),
+    ]
+
+
 def arms_table(results: Results) -> str:
-    """Returns a row for each arm: its mean, and how it compares with the baseline; without a baseline, as in a search,
+    """Returns a row for each arm: its mean, and how it compares with the baseline; without a baseline, as of trials,
     what differs in its recipe. Below are the ensembles."""
     has_failed = any(arm.failed for arm in results.arms)
     differences = (
@@ -79,7 +92,7 @@ def ensemble_row(ensemble: Ensemble, results: Results, *, has_failed: bool) -> R
 
 def arm_row(arm: ArmResult, results: Results, *, has_failed: bool) -> Row:
     failed = (str(len(arm.failed)),) if has_failed else ()
-    first = (arm.name, str(arm.n), *failed, *value_cells(arm, results.metric))
+    first = (arm_name(arm), str(arm.n), *failed, *value_cells(arm, results.metric))
     if results.baseline is None:
         return (*first, ", ".join(choice_text(place, value) for place, value in arm.differs.items()) or "-")
     found = arm.difference

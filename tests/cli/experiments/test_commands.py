@@ -216,7 +216,7 @@ def test_lint_checks_an_experiment_with_and_without_a_service(
         "design": {"type": "search", "space": space, "trials": 5, "confirm": {"top": 1, "seeds": 2}},
     }
     Path("search.json").write_text(json.dumps(search))
-    assert "runs        7\n" in CliRunner().invoke(app, ["lint", "search.json"]).stdout
+    assert "runs        9\n" in CliRunner().invoke(app, ["lint", "search.json"]).stdout
     bad = {**QUESTION, "design": {"type": "variants", "variants": {"a": {}, "b": {"epochs": 0}}}}
     Path("bad.json").write_text(json.dumps(bad))
     refused = CliRunner().invoke(app, ["lint", "bad.json"])

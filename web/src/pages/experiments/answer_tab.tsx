@@ -8,6 +8,7 @@ import type { TabProps } from "./experiment";
 import { FailedRuns } from "./failed_runs";
 import { RunGrid } from "./run_grid";
 import { SearchFindings } from "./search_findings";
+import { comparedFirst } from "./words";
 
 /** More arms would take a browser too long to draw again with each run that ends. */
 const MOST_ARMS = 100;
@@ -16,7 +17,8 @@ export function AnswerTab({ live, experiment, results }: TabProps) {
   const [isAll, setAll] = useState(false);
   const { length } = experiment.arms;
   const most = isAll ? length : MOST_ARMS;
-  const shown = { ...results, arms: results.arms.slice(0, most) };
+  const shown = { ...results, arms: comparedFirst(results.arms, results).slice(0, most) };
+  const arms = comparedFirst(experiment.arms, results).slice(0, most);
   return (
     <div class="experiment-parts">
       {results.warnings.length > 0 && (
@@ -37,7 +39,7 @@ export function AnswerTab({ live, experiment, results }: TabProps) {
         </p>
       )}
       <SearchFindings results={results} />
-      <RunGrid experiment={{ ...experiment, arms: experiment.arms.slice(0, most) }} results={shown} />
+      <RunGrid experiment={{ ...experiment, arms }} results={shown} />
       <DotPlot results={shown} />
       <ArmsTable results={shown} />
       <FailedRuns live={live} results={results} />

@@ -12,7 +12,7 @@ const TONES: Readonly<Record<string, string>> = { better: "good", worse: "bad" }
 
 /** What each arm is, what came out, and how far that is from the baseline. */
 export function ArmsTable({ results }: { results: Results }) {
-  const { metric, arms, baseline } = results;
+  const { metric, arms, baseline, search } = results;
   const defaults = useDefaults();
   const test = metric.replace(/^validation_/, "test_");
   // From the beginning, so that the table does not change its columns while runs end.
@@ -33,6 +33,7 @@ export function ArmsTable({ results }: { results: Results }) {
               <>
                 <bdi>{arm.name}</bdi>
                 {arm.name === baseline && <small> baseline</small>}
+                {arm.ended_early && <small> ended early</small>}
               </>
             ),
           },
@@ -73,9 +74,10 @@ export function ArmsTable({ results }: { results: Results }) {
         {isCompared && (
           <>
             Differences are from <bdi>{baseline}</bdi>, paired by seed; the p values are adjusted for the
-            number of arms.{" "}
+            number of comparisons.{" "}
           </>
         )}
+        {search && "The trials are not compared: their values choose among them. "}
         Test values choose nothing.
       </p>
       <Power results={results} />
