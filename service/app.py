@@ -50,6 +50,7 @@ from service.previews import Previews
 from service.routes import (
     checkpoints,
     cookbook,
+    dataset_files,
     datasets,
     docs,
     ensembles,
@@ -164,8 +165,8 @@ def create_api(services: Services) -> FastAPI:
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)
     modules = (
-        runs, experiments, ensembles, what_if, events, checkpoints, recipes, cookbook, datasets, samples, system, page,
-        docs, problems,
+        runs, experiments, ensembles, what_if, events, checkpoints, recipes, cookbook, datasets, dataset_files, samples,
+        system, page, docs, problems,
     )  # fmt: skip
     api.state.paths = list_paths(api.router, *(module.router for module in modules))
     for module in modules:

@@ -32,10 +32,10 @@ from service.ensembles import Member, find_ensemble, find_member, plan_of
 from service.errors import SplitUnknown
 from service.routes.checkpoints import refuse_damaged
 from service.split import split_as_json, split_as_npz
+from service.zip_stream import BLOCK_BYTES, Written
 
 SCRIPT = "ensemble.py"
 MANIFEST = "manifest.json"
-BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -139,28 +139,6 @@ def evaluation_of(services: Services, ensemble: Ensemble, member: Member, plan: 
         threads=1,
         units_in=UNITS_IN,
     )
-
-
-class Written:
-    """Collects what a zip file writes, to be sent."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        self._parts.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Does nothing: all that is written is sent."""
-
-    def close(self) -> None:
-        """Does nothing."""
-
-    def take(self) -> bytes:
-        """Returns what was written since the last call."""
-        parts, self._parts = self._parts, []
-        return b"".join(parts)
 
 
 def zip_parts(folder: Folder) -> Iterator[bytes]:

@@ -218,7 +218,7 @@ class DatasetNotUploaded(ServiceError):
 
 
 class DatasetUnusable(ServiceError):
-    """Raised if rows of a data set are asked for whose files cannot be used or are not on this machine."""
+    """Raised if rows or the file of a data set are asked for that cannot be used or is not on this machine."""
 
     name = "dataset_unusable"
 

@@ -10,7 +10,7 @@ from bakehouse.data.catalog import RETRY_AFTER_SECONDS
 from bakehouse.data.errors import DatasetBroken, DatasetError, DatasetNotReady
 from bakehouse.data.listing import DatasetListing, Part
 from bakehouse.data.sources import BUILTIN_SETS, NAME, Missing, find_sources
-from bakehouse.data.uploaded import Uploaded, newest_version, packed_folder
+from bakehouse.data.uploaded import Uploaded, newest_version, packed_folder, source_key
 from bakehouse.plan.card import DatasetCard
 from bakehouse.recipe.problems import Problem
 from bakehouse.runs.artifacts import storage_errors
@@ -33,7 +33,7 @@ from bakehouse.uploads.record import (
 )
 from bakehouse.uploads.records import DatasetRecords, wake_fetcher, wake_inspector
 from bakehouse.uploads.s3_objects import address_of, parse_source
-from service.errors import InvalidRequest
+from service.errors import DatasetUnusable, InvalidRequest
 from service.receiving import ReceivedFile, require_room
 
 
@@ -186,6 +186,18 @@ class Uploads:
         """Returns all uploaded data sets, by name and version."""
         records = sorted(self._records.all(), key=lambda record: (record.name, record.version))
         return [record.listing(card=self._card(record)) for record in records]
+
+    def source(self, reference: str) -> tuple[DatasetRecord, Path]:
+        """Returns an uploaded data set and what was read of it: the file, or the folder of an archive. Raises
+        UploadNotFound, DatasetNotReady and DatasetUnusable."""
+        record = self._records.find(reference)
+        try:
+            [path] = self._store.local(source_key(record.id)).iterdir()
+        except FileNotFoundError:
+            if record.status == "refused":
+                raise DatasetUnusable(f"The file of {record.reference} was deleted when it was refused.") from None
+            raise DatasetNotReady(record.reference, retry_after=RETRY_AFTER_SECONDS) from None
+        return record, path
 
     def _card(self, record: DatasetRecord) -> DatasetCard | None:
         if record.status != "ready":

@@ -26,7 +26,8 @@ LONG = {**FIRST_RUN, "name": "a long run", "epochs": 100_000, "early_stopping": 
 
 # A stream that does not end, bytes, a schema that is its own documentation, and a queue that is empty then.
 NOT_READ = {
-    "follow_runs", "follow_experiment", "get_weights", "get_ensemble", "get_recipe_schema", "list_queues",
+    "follow_runs", "follow_experiment", "get_weights", "get_ensemble", "get_dataset_file", "get_recipe_schema",
+    "list_queues",
 }  # fmt: skip
 
 Answer = tuple[str, httpx.Response]

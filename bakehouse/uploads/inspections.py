@@ -31,13 +31,11 @@ class Inspections:
         self._redis.blpop([self._wake_ups], timeout=WAKE_SECONDS)
 
     def repeat(self, dataset_id: str) -> None:
-        """Queues the inspection of a data set that is ready again."""
+        """Queues the inspection of a data set that was ready for another version of Bakehouse."""
 
         def change(record: DatasetRecord) -> Write:
-            if record.status != "ready":
-                return Write(record=record)
-            update = {"status": "inspecting", "inspection": Inspection(stage="waiting"), "fingerprint": None}
-            return Write(record=record.model_copy(update=update), add={self._keys.inspectable(): self._records.now()})
+            is_due = record.status == "ready" or (record.status == "refused" and record.refused_form is not None)
+            return self._records.repetition(record) if is_due else Write(record=record)
 
         self._records.change(dataset_id, change)
         wake_inspector(self._redis, self._keys)
@@ -85,16 +83,19 @@ class Inspections:
 
     def note_stored(self, record: DatasetRecord, size: int) -> None:
         """Counts what the data set keeps on the disk. Raises UploadsFull and InspectionLost."""
-        self._count(record, {"stored_bytes": size})
+        # What was accepted before an upgrade stays accepted, though it may take a little more now.
+        self._count(record, {"stored_bytes": size}, is_limited=not record.was_ready)
 
     def publish(self, record: DatasetRecord, fingerprint: str) -> None:
         """Notes that the data set is ready, after its packed data were published. Raises InspectionLost."""
         self._end(record, {"status": "ready", "fingerprint": fingerprint, "losses": 0})
 
-    def refuse(self, record: DatasetRecord, problem: str, place: Place | None) -> None:
-        """Notes why the data set cannot be used; its bytes no longer count. Raises InspectionLost."""
-        uncounted = {self._keys.dataset_bytes(): (record.id, "")}
-        self._end(record, {"status": "refused", "problem": problem, "place": place}, uncounted)
+    def refuse(self, record: DatasetRecord, problem: str, place: Place | None, *, kept_form: int | None = None) -> None:
+        """Notes why the data set cannot be used; its bytes no longer count, unless its file is kept for a version of
+        Bakehouse that packs in another form than `kept_form`. Raises InspectionLost."""
+        uncounted = {self._keys.dataset_bytes(): (record.id, "")} if kept_form is None else {}
+        update = {"status": "refused", "problem": problem, "place": place, "refused_form": kept_form}
+        self._end(record, update, uncounted)
 
     def release(self, record: DatasetRecord) -> None:
         """Gives a data set back, so that another process can inspect it at once. Raises InspectionLost."""
@@ -106,11 +107,11 @@ class Inspections:
         """Counts the bytes of a data set that is being fetched. Raises UploadsFull and InspectionLost."""
         self._count(record, {"received_bytes": size})
 
-    def _count(self, record: DatasetRecord, update: JsonObject) -> None:
+    def _count(self, record: DatasetRecord, update: JsonObject, *, is_limited: bool = True) -> None:
         def change(present: DatasetRecord) -> Write:
             after = present.model_copy(update=update)
             hashes, quota = self._records.counted(after)
-            return Write(record=after, hash=hashes, quota=quota)
+            return Write(record=after, hash=hashes, quota=quota if is_limited else None)
 
         self._own(record, change)
 

@@ -83,6 +83,11 @@ class DatasetRecord(Model):
     """Size of what the data set keeps on the disk, once it was unpacked and packed."""
     fingerprint: str | None = None
     """That of the packed data, once the data set is ready."""
+    was_ready: bool = False
+    """Whether the data set was ready before another version of Bakehouse came. If that one cannot pack it, its file is
+    kept."""
+    refused_form: int | None = None
+    """The version number of the packed form in which a data set that was ready before could not be packed."""
     idempotency: str | None = None
     """The digest of the idempotency key that created this data set."""
     token: str = ""

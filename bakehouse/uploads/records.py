@@ -84,7 +84,7 @@ class DatasetRecords:
 
     def find(self, reference: str) -> DatasetRecord:
         """Returns the data set that an id, `NAME@2` or `NAME` means: of a name, the newest version that is ready, or
-        the newest one if none is. Raises UploadNotFound."""
+        was before an upgrade; the newest one if there is none. Raises UploadNotFound."""
         if DATASET_ID.fullmatch(reference):
             return self.get(reference)
         if "@" in reference:
@@ -95,7 +95,8 @@ class DatasetRecords:
         versions = self._records(self.redis.zrange(self.keys.dataset_versions(reference), 0, -1, desc=True))
         if not versions:
             raise UploadNotFound(reference)
-        return next((record for record in versions if record.status == "ready"), versions[0])
+        # An older version must not take the place of one that an upgrade has made unusable without a word.
+        return next((record for record in versions if record.status == "ready" or record.was_ready), versions[0])
 
     def all(self) -> list[DatasetRecord]:
         """Returns all data sets, oldest first."""
@@ -272,10 +273,12 @@ class DatasetRecords:
         return {key: (record.id, str(size))}, quota
 
     def complete(self, dataset_id: str, digests: Sequence[str] | None = None) -> DatasetRecord:
-        """Queues the inspection of a data set whose parts are all there; changes nothing if it is complete already.
-        Raises UploadIncomplete."""
+        """Queues the inspection of a data set whose parts are all there, or that could not be packed again after an
+        upgrade; changes nothing of any other. Raises UploadIncomplete."""
 
         def change(record: DatasetRecord) -> Write:
+            if record.status == "refused" and record.refused_form is not None:
+                return self.repetition(record)
             if record.status != "uploading":
                 return Write(record=record)
             check_complete(record, self.parts(dataset_id), digests)
@@ -294,6 +297,21 @@ class DatasetRecords:
         record = self.change(dataset_id, change)
         wake_inspector(self.redis, self.keys)
         return record
+
+    def repetition(self, record: DatasetRecord) -> Write:
+        """Returns the write that queues the inspection of a data set again, whose file is in the store."""
+        update = {
+            "status": "inspecting",
+            "inspection": Inspection(stage="waiting"),
+            "was_ready": True,
+            "refused_form": None,
+            "fingerprint": None,
+            "problem": None,
+            "place": None,
+            "failures": 0,
+            "losses": 0,
+        }
+        return Write(record=record.model_copy(update=update), add={self.keys.inspectable(): self.now()})
 
     # Deleting
 

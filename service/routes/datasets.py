@@ -219,7 +219,8 @@ async def put_dataset_part(
              openapi_extra=optional_json_body("PartDigests"),
              responses=returns("DatasetListing", 400, 404, 413, 415, 422, 503, status=202))  # fmt: skip
 async def complete_dataset(request: Request, dataset_id: UploadId, services: ServicesDep) -> Response:
-    """Ends the upload of a draft; its inspection begins. Asked again, it returns the data set as it is."""
+    """Ends the upload of a draft; its inspection begins. Asked again, it returns the data set as it is. A data set that
+    could not be packed again after an upgrade is inspected once more."""
     body = await request.body()
     digests = parse_document(PartDigests, parse_json(body), strict=False).parts if body else None
     await services.folder_check.check()
@@ -231,7 +232,8 @@ async def complete_dataset(request: Request, dataset_id: UploadId, services: Ser
 async def get_dataset(
     dataset_id: DatasetId, services: ServicesDep, if_none_match: IfNoneMatch = None, prefer: Prefer = None
 ) -> Response:
-    """Returns one data set, with its card once it is ready; of a name, the newest version that is ready."""
+    """Returns one data set, with its card once it is ready; of a name, the newest version that is ready, or was before
+    an upgrade."""
     find = find_dataset(services, dataset_id)
     headers = {"Cache-Control": "no-cache"}
     listing = await run_in_threadpool(find)

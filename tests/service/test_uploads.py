@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from bakehouse.runs.store import connect
@@ -303,6 +305,63 @@ def test_a_recipe_waits_for_the_inspection_and_hears_of_a_refusal(
     answer = api.post("/v1/runs", json=RECIPE)
     assert problem(answer) == (422, "invalid_recipe")
     assert refused["problem"] in answer.json()["errors"][0]["message"]
+
+
+def test_a_file_that_was_uploaded_is_downloaded(api: httpx.Client, service: RunningService, store: Path) -> None:
+    waiting = upload(api, TABLE, filename='Größe "1".csv')
+    assert problem(api.get(f"/v1/datasets/{waiting}/file")) == (409, "dataset_not_ready")
+    pictures = {f"{'ab'[n % 2]}/{n}.png": picture(n) for n in range(12)}
+    folder = upload(api, archive(**pictures), "pets", "pets.zip")
+    refused = upload(api, b"a\n", "bad", "bad.csv")
+    with running_inspector(service):
+        for each in (waiting, folder, refused):
+            inspected(api, each)
+    file = api.get("/v1/datasets/houses/file")
+    assert (file.status_code, file.content) == (200, TABLE)
+    assert file.headers["content-disposition"] == "attachment; filename*=UTF-8''Gr%C3%B6%C3%9Fe%20%221%22.csv"
+    with zipfile.ZipFile(io.BytesIO(api.get(f"/v1/datasets/{folder}/file").content)) as unpacked:
+        assert {name: unpacked.read(name) for name in unpacked.namelist()} == pictures
+    assert problem(api.get(f"/v1/datasets/{refused}/file")) == (409, "dataset_unusable")
+    assert problem(api.get("/v1/datasets/digits/file")) == (409, "dataset_not_uploaded")
+    assert problem(api.get("/v1/datasets/nothing/file")) == (404, "dataset_not_found")
+
+
+def test_a_file_that_cannot_be_packed_after_an_upgrade_is_kept_and_can_be_downloaded(
+    api: httpx.Client, service: RunningService, store: Path
+) -> None:
+    dataset = upload(api, TABLE)
+    with running_inspector(service):
+        inspected(api, dataset)
+    [manifest] = (store / "datasets" / "named").glob("houses@1.*")
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "form": 1}))
+    # As the reader of another version might do, this version's refuses the file.
+    other = b"area,price\n1,2\n3,4,5\n"
+    (store / "uploads" / dataset / "source" / "houses.csv").write_bytes(other)
+    with running_inspector(service):
+        wait_until(lambda: api.get("/v1/datasets/houses").json()["status"] == "refused")
+    shown = api.get("/v1/datasets/houses").json()
+    assert shown["problem"].startswith("this version of Bakehouse cannot pack it: line 3 has 3 cells")
+    assert (shown["place"]["file"], shown["place"]["line"]) == ("houses.csv", 3)
+    assert api.get("/v1/datasets/houses/file").content == other
+    refused = api.post("/v1/runs", json=RECIPE)
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/dataset/id"
+    assert "Its file is kept" in refused.json()["errors"][0]["message"]
+    assert problem(api.get("/v1/datasets/houses/samples")) == (409, "dataset_unusable")
+    # Tried again, with the same outcome; then replaced, and deleted.
+    assert complete(api, dataset).json()["status"] == "inspecting"
+    with running_inspector(service):
+        assert inspected(api, dataset)["status"] == "refused"
+        assert inspected(api, upload(api, TABLE))["version"] == 2
+    assert api.get("/v1/datasets/houses").json()["status"] == "ready"
+    assert api.delete("/v1/datasets/houses@1").status_code == 200
+    assert not (store / "uploads" / dataset).exists()
+
+
+def picture(value: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (8, 8), value).save(file, "PNG")
+    return file.getvalue()
 
 
 def test_a_data_set_is_deleted_once_no_unfinished_run_needs_it(

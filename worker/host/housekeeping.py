@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bakehouse.data.packed_folders import remove_sizes_of_lost_uploads
+from bakehouse.data.signatures import PACKED_FORM
 from bakehouse.data.uploaded import (
     NAMED,
     PACKED,
@@ -73,9 +74,11 @@ def adopt(uploaded: Uploaded, records: DatasetRecords, store: ObjectStore) -> No
 
 def mend(record: DatasetRecord, inspections: Inspections, store: ObjectStore) -> None:
     """Does what the process that inspected a data set should have done, if it was killed, and has what another version
-    of Bakehouse has packed packed again."""
-    if record.status == "refused":
+    of Bakehouse has packed, or could not pack again, packed for this version."""
+    if record.status == "refused" and record.refused_form is None:
         delete_refused(store, record)
+    elif record.status == "refused" and record.refused_form != PACKED_FORM:
+        inspections.repeat(record.id)
     if record.status == "ready":
         store.delete(f"{files_of(record.id)}/parts")
         if is_packed_otherwise(store, Uploaded(record.id, record.name, record.version)):

@@ -30,7 +30,7 @@ from bakehouse.settings import Settings
 from bakehouse.store.file_store import FileStore, remove, sizes
 from bakehouse.store.object_store import ObjectStore
 from bakehouse.uploads.errors import InspectionLost, UploadNotFound, UploadsFull
-from bakehouse.uploads.files import delete_files, delete_refused
+from bakehouse.uploads.files import delete_files, delete_refused, is_kept
 from bakehouse.uploads.inspections import Inspections
 from bakehouse.uploads.record import DatasetRecord, files_of, part_key
 from bakehouse.uploads.records import DatasetRecords
@@ -122,9 +122,12 @@ class Inspector:
     def _refuse(
         self, inspections: Inspections, record: DatasetRecord, problem: str, place: Place | None = None
     ) -> None:
-        """Refuses a data set, and deletes all its files."""
-        inspections.refuse(record, problem, place)
-        delete_refused(self._store, record)
+        """Refuses a data set, and deletes all its files, unless it was ready for another version of Bakehouse."""
+        if is_kept(self._store, record):
+            inspections.refuse(record, describe_kept(record, problem), place, kept_form=PACKED_FORM)
+        else:
+            inspections.refuse(record, problem, place)
+            delete_refused(self._store, record)
 
     def inspect(self, record: DatasetRecord) -> None:
         """Inspects a data set that this process has claimed."""
@@ -246,6 +249,15 @@ def with_own_name(answer: Answer, name: str, filename: str | None) -> Answer:
         place = place.model_copy(update={"member": None})
     problem = re.sub(rf"(?<![\w./-]){re.escape(name)}", lambda _: filename, answer.problem)
     return replace(answer, problem=problem, place=place)
+
+
+def describe_kept(record: DatasetRecord, problem: str) -> str:
+    """Returns why a data set that was ready before cannot be used, and what its user can do."""
+    return (
+        f"this version of Bakehouse cannot pack it: {problem.rstrip('.')}. Its file is kept: download it "
+        f"(GET /v1/datasets/{record.id}/file), upload it corrected as the next version of {record.name}, or delete it. "
+        f"The next version of Bakehouse tries again by itself; POST /v1/datasets/{record.id}/complete has it tried now"
+    )
 
 
 def describe_failure(error: Exception) -> str:

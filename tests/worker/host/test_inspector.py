@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import tarfile
 import time
 from pathlib import Path
@@ -26,11 +27,13 @@ from bakehouse.uploads.errors import UploadNotFound
 from bakehouse.uploads.record import DatasetDraft, DatasetRecord, files_of, new_dataset_id, part_key
 from bakehouse.uploads.records import DatasetRecords
 from tests.runs.examples import an_owner
-from worker.host import inspector
+from worker.host import housekeeping, inspector
 from worker.host.housekeeping import clean_up
 from worker.host.inspector import Inspector
 
 TABLE = ("area,price\n" + "".join(f"{n},{3 * n}.5\n" for n in range(40))).encode()
+# No reader takes this.
+REFUSED = b"area,price\n1,2\n3,4,5\n"
 
 
 class Bench:
@@ -70,8 +73,7 @@ def test_a_data_set_that_another_version_has_packed_is_packed_again(
     record = bench.upload()
     assert bench.inspector.inspect_next()
     before = bench.records.get(record.id).fingerprint
-    for module in (uploaded, inspector):
-        monkeypatch.setattr(module, "PACKED_FORM", 1_000_000)
+    become_version(1_000_000, monkeypatch)
     with pytest.raises(DatasetNotFound):
         Catalog(bench.settings).card("houses")
     bench.clean_up()
@@ -272,26 +274,132 @@ def test_a_data_set_that_kills_its_inspectors_is_refused(bench: Bench) -> None:
     assert bench.files() == []
 
 
-def test_a_data_set_that_cannot_be_packed_again_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_set_that_a_newer_version_refuses_keeps_its_file(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     record = bench.upload()
     assert bench.inspector.inspect_next()
-    [published] = uploaded.list_uploaded(bench.store)
-    manifest = uploaded.read_manifest(bench.store, published).model_dump_json()
-    for module in (uploaded, inspector):
-        monkeypatch.setattr(module, "PACKED_FORM", 1_000_000)
+    source = f"uploads/{record.id}/source/houses.csv"
+    (bench.settings.store / source).write_bytes(REFUSED)
+    become_version(1_000_000, monkeypatch)
+    bench.clean_up()
+    assert bench.inspector.inspect_next()
+    for _ in range(2):
+        refused = bench.records.get(record.id)
+        assert refused.status == "refused"
+        assert re.match(
+            r"this version of Bakehouse cannot pack it: line 3 has 3 cells, but the header has 2\. Its file is kept: "
+            r"download it "
+            rf"\(GET /v1/datasets/{record.id}/file\), ",
+            refused.problem or "",
+        )
+        assert refused.place is not None
+        assert (refused.place.file, refused.place.line) == ("houses.csv", 3)
+        assert (bench.settings.store / source).read_bytes() == REFUSED
+        bench.clean_up()
+    # Its file takes space.
+    assert bench.records.used_bytes() > len(REFUSED)
+
+
+def test_the_next_version_packs_what_an_earlier_one_has_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = refuse_again(bench, monkeypatch)
+    path = bench.settings.store / f"uploads/{record.id}/source/houses.csv"
+    path.write_bytes(TABLE)
+    bench.clean_up()
+    assert not bench.inspector.inspect_next()
+    become_version(1_000_001, monkeypatch)
+    bench.clean_up()
+    assert bench.inspector.inspect_next()
+    ready = bench.records.get(record.id)
+    assert (ready.status, ready.problem, ready.place) == ("ready", None, None)
+    assert Catalog(bench.settings).card("houses").counts.train == 40
+
+
+def test_a_client_can_have_a_kept_file_packed_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = refuse_again(bench, monkeypatch)
+    (bench.settings.store / f"uploads/{record.id}/source/houses.csv").write_bytes(TABLE)
+    assert bench.records.complete(record.id).status == "inspecting"
+    assert bench.inspector.inspect_next()
+    assert bench.records.get(record.id).status == "ready"
+
+
+def test_a_kept_file_that_redis_has_lost_is_found_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, redis_url: str
+) -> None:
+    record = refuse_again(bench, monkeypatch)
+    with Redis.from_url(redis_url) as redis:
+        redis.flushall()
+    bench.clean_up()
+    assert bench.inspector.inspect_next()
+    refused = bench.records.get(record.id)
+    assert (refused.status, "Its file is kept" in (refused.problem or "")) == ("refused", True)
+    assert f"uploads/{record.id}/source/houses.csv" in bench.files()
+
+
+def test_a_name_means_the_version_that_an_upgrade_refused_and_not_an_older_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.upload()
+    assert bench.inspector.inspect_next()
+    record = refuse_again(bench, monkeypatch)
+    assert bench.records.find("houses@1").status == "ready"
+    assert bench.records.find("houses").id == record.id
+
+
+def test_a_kept_data_set_is_deleted_on_request(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = refuse_again(bench, monkeypatch)
+    bench.records.delete(record.id)
+    bench.clean_up()
+    assert bench.files() == ["datasets/.publication.lock"]
+    assert bench.records.used_bytes() == 0
+
+
+def test_packing_again_asks_for_no_more_room_than_there_is(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, redis_url)
+    record = bench.upload()
+    assert bench.inspector.inspect_next()
+    assert bench.records.used_bytes() > 1024
+    become_version(1_000_000, monkeypatch)
+    small = Bench(tmp_path, redis_url, max_uploaded_bytes=1024)
+    small.clean_up()
+    assert small.inspector.inspect_next()
+    assert small.records.get(record.id).status == "ready"
+
+
+def test_a_data_set_that_kills_its_inspectors_after_an_upgrade_keeps_its_file(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = bench.upload()
+    assert bench.inspector.inspect_next()
+    become_version(1_000_000, monkeypatch)
     bench.clean_up()
     taken = bench.inspector.claim()
     assert taken is not None
     bench.inspector.inspect_claimed(taken.model_copy(update={"losses": inspector.MAX_LOSSES}))
-    assert bench.records.get(record.id).status == "refused"
-    lock = ["datasets/.publication.lock"]
-    assert bench.files() == lock
-    # As if the process had been killed before it deleted the version.
-    path = bench.store.new_path("named")
-    path.write_text(manifest)
-    bench.store.put(published.key, path)
+    refused = bench.records.get(record.id)
+    assert (refused.status, "5 processes that worked on it" in (refused.problem or "")) == ("refused", True)
     bench.clean_up()
-    assert bench.files() == lock
+    assert f"uploads/{record.id}/source/houses.csv" in bench.files()
+
+
+def become_version(form: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goes on as a version of Bakehouse that packs data in another form."""
+    for module in (uploaded, inspector, housekeeping):
+        monkeypatch.setattr(module, "PACKED_FORM", form)
+
+
+def refuse_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> DatasetRecord:
+    """Returns a data set that was ready, and that a newer version has refused."""
+    record = bench.upload()
+    assert bench.inspector.inspect_next()
+    (bench.settings.store / f"uploads/{record.id}/source/houses.csv").write_bytes(REFUSED)
+    become_version(1_000_000, monkeypatch)
+    bench.clean_up()
+    while bench.inspector.inspect_next():
+        pass
+    refused = bench.records.get(record.id)
+    assert refused.status == "refused"
+    return refused
 
 
 def test_what_an_upload_keeps_counts_and_a_refused_one_keeps_nothing(tmp_path: Path, redis_url: str) -> None:
