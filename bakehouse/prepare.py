@@ -14,7 +14,7 @@ from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.early_stopping import Patience
 from bakehouse.recipe.problems import Problem, RecipeInvalid, path_of, posted_pointer
 from bakehouse.recipe.read import read_recipe
-from bakehouse.recipe.recipe import Recipe
+from bakehouse.recipe.recipe import Recipe, SeededDigest
 from bakehouse.runs.measurements import work_of
 from bakehouse.runs.record import new_run
 from bakehouse.runs.template import RunTemplate
@@ -40,14 +40,21 @@ class Prepared:
 
 
 def prepare(
-    document: object, catalog: Catalog, limits: Limits, *, runs: SourceRuns = NO_RUNS, wait_seconds: float = 0.0
+    document: object,
+    catalog: Catalog,
+    limits: Limits,
+    *,
+    runs: SourceRuns = NO_RUNS,
+    wait_seconds: float = 0.0,
+    recipe: Recipe | None = None,
 ) -> Prepared:
     """Reads a recipe, plans it and collects the advice about it.
 
-    `runs` are the runs whose checkpoints the recipe may build on. If the data set is still being packed, waits up to
-    `wait_seconds` and then raises DatasetNotReady. Raises RecipeInvalid with pointers into the posted document.
+    `runs` are the runs whose checkpoints the recipe may build on, and `recipe` is that of the document if it was read
+    before. If the data set is still being packed, waits up to `wait_seconds` and then raises DatasetNotReady. Raises
+    RecipeInvalid with pointers into the posted document.
     """
-    recipe = read_recipe(document)
+    recipe = recipe or read_recipe(document)
     try:
         card = find_card(recipe.dataset.id, catalog, wait_seconds)
         recipe = pin_dataset(recipe, card)
@@ -65,17 +72,16 @@ def new_template(prepared: Prepared) -> RunTemplate:
     """Returns the template of the runs with this plan."""
     plan = prepared.plan
     stopping = plan.recipe.early_stopping
-    return RunTemplate(
-        new_run(
-            plan.recipe,
-            advice=prepared.advice,
-            steps=plan.steps,
-            dataset_fingerprint=plan.card.fingerprint,
-            patience=stopping.patience if isinstance(stopping, Patience) else None,
-        ),
-        plan.estimate.parameters,
-        work_of(plan),
+    digest = SeededDigest(plan.recipe)
+    planned = new_run(
+        plan.recipe,
+        advice=prepared.advice,
+        steps=plan.steps,
+        dataset_fingerprint=plan.card.fingerprint,
+        patience=stopping.patience if isinstance(stopping, Patience) else None,
+        digest=digest,
     )
+    return RunTemplate(planned, plan.estimate.parameters, work_of(plan), digest)
 
 
 def find_card(dataset: str, catalog: Catalog, wait_seconds: float) -> DatasetCard:

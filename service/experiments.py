@@ -1,6 +1,6 @@
 """Makes experiments from posted documents, extends them, and acts on all their runs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -8,38 +8,23 @@ from functools import partial
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.experiments.deletion import delete_runs
-from bakehouse.experiments.designs import invalid, refuse_equal_arms
+from bakehouse.experiments.designs import invalid
 from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.experiments.errors import IllegalAction
 from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord
 from bakehouse.experiments.extension import extend_document, point_into_extension
 from bakehouse.experiments.filling import fill, find_reusable
 from bakehouse.experiments.missing import missing_runs
-from bakehouse.experiments.planned_runs import PlannedRun, planned_runs
-from bakehouse.experiments.planning import (
-    PlannedArm,
-    described,
-    metric_of,
-    places,
-)  # fmt: skip
-from bakehouse.experiments.question import (
-    Question,
-    count_runs,
-    folds_of,
-    point_into_document,
-    point_into_recipe,
-    read_experiment,
-    with_fold,
-)
-from bakehouse.experiments.references import builds_on, in_order
+from bakehouse.experiments.planned_arms import PlannedArm, independent_recipe, plan_arms, plan_searched
+from bakehouse.experiments.planning import described, metric_of, places
+from bakehouse.experiments.question import Question, count_runs, folds_of, in_first_fold, read_experiment
 from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker, reopened
 from bakehouse.experiments.space import check_space
 from bakehouse.experiments.store import new_experiment_id
 from bakehouse.experiments.supervisors import CANNOT_SEARCH
 from bakehouse.model import JsonObject, Model
-from bakehouse.prepare import new_template
+from bakehouse.prepare import Prepared, new_template
 from bakehouse.recipe.problems import Problem, RecipeInvalid
-from bakehouse.recipe.read import MAX_PROBLEMS
 from bakehouse.runs.errors import ExperimentChanged, SourceRunDeleted
 from bakehouse.runs.record import CreatedExperiment, Idempotency
 from bakehouse.runs.run import Run
@@ -94,55 +79,30 @@ class Planned:
 async def plan(services: Services, posted: object) -> Planned:
     """Reads an experiment and plans all its recipes. Raises RecipeInvalid with pointers into the posted document."""
     question = await run_in_threadpool(read_experiment, posted)
-    document = question.document
-    if isinstance(document.design, Search):
-        return await plan_search(services, question, document.design)
-    planned: dict[str, PlannedArm] = {}
-    problems: list[Problem] = []
-    for arm in in_order(question.arms.arms):
-        if not planned.keys() >= set(builds_on(arm)):
-            continue  # an arm that it builds on has a problem
-        try:
-            templates = {}
-            for fold in folds_of(document):
-                recipe = with_fold(arm.recipe, document.folds, fold)
-                runs = runs_of([planned[name] for name in builds_on(arm)], fold)
-                templates[fold], _ = await services.preparation.template(recipe, runs)
-            planned[arm.name] = PlannedArm(arm.name, templates, arm.levels, builds_on(arm))
-        except RecipeInvalid as error:
-            problems += point_into_document(arm, document, error).problems
-            if len(problems) >= MAX_PROBLEMS:
-                break
-    if problems:
-        raise RecipeInvalid(problems[:MAX_PROBLEMS])
-    arms = tuple(planned[arm.name] for arm in question.arms.arms)
-    refuse_equal_arms(question.arms, [arm.planned.recipe_group_sha256 for arm in arms], document.design)
-    # All arms have the same targets; the first in this order builds on no other.
-    prepared = await services.preparation.prepare(in_order(question.arms.arms)[0].recipe)
-    metric = metric_of(document, question.recipe, prepared.plan)
+    prepare = await services.preparation.planner()
+    if isinstance(question.document.design, Search):
+        return await plan_search(services, question, question.document.design, prepare)
+    make_template = await services.preparation.templates()
+    # In one thread: to change threads for each of a thousand arms takes as long as to plan them.
+    arms = await run_in_threadpool(plan_arms, question, folds_of(question.document), make_template)
+    # All arms have the same targets.
+    prepared = await run_in_threadpool(prepare, independent_recipe(question))
+    metric = metric_of(question.document, question.recipe, prepared.plan)
     baseline = next(arm for arm in arms if arm.name == question.arms.baseline)
     return Planned(question, baseline.planned, arms, metric)
 
 
-def runs_of(arms: Sequence[PlannedArm], fold: int | None) -> dict[str, PlannedRun]:
-    """Returns the runs that arms will have in one fold, by the ids that stand in for them."""
-    planned = [(arm.name, arm.templates[fold].planned) for arm in arms]
-    return planned_runs((name, run.recipe, run.dataset_fingerprint) for name, run in planned)
-
-
-async def plan_search(services: Services, question: Question, design: Search) -> Planned:
+async def plan_search(
+    services: Services, question: Question, design: Search, prepare: Callable[[JsonObject], Prepared]
+) -> Planned:
     """Plans the recipe of a search, and checks its space. Raises RecipeInvalid with pointers into the posted
     document."""
     document = question.document
-    first_fold = partial(with_fold, folds=document.folds, fold=folds_of(document)[0])
-    try:
-        prepared = await services.preparation.prepare(first_fold(question.recipe.canonical()))
-    except RecipeInvalid as error:
-        raise point_into_recipe(document, error) from error
-    prepare = await services.preparation.planner()
+    prepared = await run_in_threadpool(plan_searched, question, prepare)
     if await run_in_threadpool(services.experiments.supervisors.cannot_search):
         raise invalid("/design/type", "search_unavailable", CANNOT_SEARCH)
-    await run_in_threadpool(check_space, design, question.recipe, lambda recipe: prepare(first_fold(recipe)))
+    check = partial(check_space, prepare=lambda recipe: prepare(in_first_fold(recipe, document)))
+    await run_in_threadpool(check, design, question.recipe)
     metric = metric_of(document, question.recipe, prepared.plan)
     return Planned(question, new_template(prepared).planned, (), metric)
 

@@ -61,9 +61,9 @@ class Shift:
 
 def shifts(plan: Plan) -> Iterator[Shift]:
     """Yields a shift for every dropout that a batch norm follows."""
-    layers = list(walk(plan.root))
     if not isinstance(plan.recipe.norm, BATCH_NORMS):
         return
+    layers = list(walk(plan.root))
     for position, (_, layer) in enumerate(layers):
         if isinstance(layer, Dropout | DropConnect):
             yield from shift_after(layer, layers[:position], layers[position:])
@@ -73,18 +73,20 @@ def shift_after(
     dropout: Dropout | DropConnect, before: list[tuple[str, Primitive]], after: list[tuple[str, Primitive]]
 ) -> Iterator[Shift]:
     """Yields the shift at the first norm after a dropout, if there is one."""
-    norms = [position for position, (_, layer) in enumerate(after) if isinstance(layer, Norm)]
+    norm = next((position for position, (_, layer) in enumerate(after) if isinstance(layer, Norm)), None)
+    if norm is None:
+        return
     squared_mean, variance = moments([layer for _, layer in before])
     rate = as_rate(dropout.spec, squared_mean + variance)
     ratio = variance_ratio(rate, squared_mean, variance)
-    if norms and ratio < (NOTICEABLE if isinstance(dropout.spec, Uout | GaussianNoise) else 1):
+    if ratio < (NOTICEABLE if isinstance(dropout.spec, Uout | GaussianNoise) else 1):
         weights = Linear | Conv | DropConnect | Recurrent
-        between = [layer for _, layer in after[: norms[0]] if isinstance(layer, weights)]
+        between = [layer for _, layer in after[:norm] if isinstance(layer, weights)]
         inputs = fan_in(between[0]) if between else 0
         is_conv = bool(between) and isinstance(between[0], Conv)
         # Weights of random signs have (sum w)^2 / sum w^2 = 1 on average, however few they are.
         alike = variance_ratio(rate, squared_mean, variance, CORRELATION, max(1.0, ALIGNMENT * inputs))
-        yield Shift(dropout, after[norms[0]][0], rate, ratio, alike, inputs, is_conv)
+        yield Shift(dropout, after[norm][0], rate, ratio, alike, inputs, is_conv)
 
 
 def as_rate(spec: AnyDropout, mean_square: float) -> float:

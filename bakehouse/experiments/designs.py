@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
-from typing import assert_never
+from typing import Any, assert_never
 
 from jsonpointer import JsonPointer, JsonPointerException
 
@@ -157,7 +158,17 @@ def with_value(arm: Arm, place: str, value: object) -> Arm:
         names = tuple(pointer([*path_of(place)[:-1], name]) for name in known)
         message = f"in the arm {arm.name!r}: the recipe has no {place}{did_you_mean(place, names)}"
         raise invalid("/design/axes" + pointer([place]), "unknown_pointer", message, allowed=names or None)
-    return replace(arm, recipe=JsonPointer(place).set(arm.recipe, value, inplace=False))
+    return replace(arm, recipe=with_item(arm.recipe, JsonPointer(place).parts, value))
+
+
+def with_item(node: Any, path: Sequence[str], value: object) -> Any:
+    """Returns a JSON value with another value at a path that it has. The result shares all other values with the given
+    one: to copy a whole recipe for each of a thousand arms takes longer than to read it."""
+    step, *rest = path
+    changed = copy(node)
+    key: Any = int(step) if isinstance(node, list) else step
+    changed[key] = with_item(node[key], rest, value) if rest else value
+    return changed
 
 
 def canonical_recipe(arm: Arm) -> JsonObject:

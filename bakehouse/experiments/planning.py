@@ -1,11 +1,12 @@
 """Makes the record and the runs of an experiment from arms that are planned."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bakehouse.experiments.designs import invalid
 from bakehouse.experiments.document import ExperimentDocument
 from bakehouse.experiments.experiment import ExperimentArm, PlacedRun
+from bakehouse.experiments.planned_arms import PlannedArm
 from bakehouse.experiments.stand_ins import stand_in, with_references
 from bakehouse.model import JsonObject
 from bakehouse.plan.heads import monitors
@@ -18,22 +19,6 @@ from bakehouse.runs.template import RunTemplate
 from bakehouse.runs.wire import Texts
 
 NO_DIFFERENCE = frozenset({"name", "labels", "seed", "version"})
-
-
-@dataclass(frozen=True)
-class PlannedArm:
-    """An arm whose recipe can be trained, with a template of its runs for each fold."""
-
-    name: str
-    templates: Mapping[int | None, RunTemplate]
-    levels: tuple[bool, ...] = ()
-    builds_on: tuple[str, ...] = ()
-    """The arms whose runs the recipe names; until these have succeeded, other ids stand in for theirs."""
-
-    @property
-    def planned(self) -> Run:
-        """The planned run of the first fold."""
-        return next(iter(self.templates.values())).planned
 
 
 @dataclass(frozen=True)
@@ -94,13 +79,18 @@ def reused_run(place: Place, run_id: str) -> PlacedRun:
 def described(arms: Sequence[PlannedArm], base: Recipe) -> tuple[ExperimentArm, ...]:
     """Returns the arms as clients see them. `base` is the recipe that they are compared with."""
     names = {stand_in(name): name for arm in arms for name in arm.builds_on}
-    document = with_references(base.canonical(), names)
+
+    def document_of(recipe: Recipe) -> JsonObject:
+        document = recipe.canonical()
+        return with_references(document, names) if names else document
+
+    document = document_of(base)
     return tuple(
         ExperimentArm(
             name=arm.name,
-            differs=dict(differences(document, with_references(arm.planned.recipe.canonical(), names))),
+            differs=dict(differences(document, document_of(arm.planned.recipe))),
             recipe_group_sha256=arm.planned.recipe_group_sha256,
-            parameters=next(iter(arm.templates.values())).parameters,
+            parameters=arm.parameters,
             levels=arm.levels,
             builds_on=arm.builds_on,
         )

@@ -92,6 +92,11 @@ def with_fold(recipe: JsonObject, folds: int | None, fold: int | None) -> JsonOb
     return {**recipe, "dataset": {**recipe["dataset"], "folds": folds, "fold": fold}}
 
 
+def in_first_fold(recipe: JsonObject, document: ExperimentDocument) -> JsonObject:
+    """Returns the recipe of the first fold; without cross-validation the recipe itself."""
+    return with_fold(recipe, document.folds, folds_of(document)[0])
+
+
 def folds_of(document: ExperimentDocument) -> tuple[int | None, ...]:
     """Returns the numbers of the folds; without cross-validation only None."""
     return (None,) if document.folds is None else tuple(range(document.folds))

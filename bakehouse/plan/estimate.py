@@ -1,6 +1,6 @@
 """Estimates parameters, memory and arithmetic of a plan from its shapes alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -91,11 +91,12 @@ def largest_pass(recipe: Recipe, root: Layer, *, batch: int, is_uneven: bool) ->
     """Returns the bytes of activations and their gradients in a step, or in evaluation if that needs more; `is_uneven`
     says whether the last batch is smaller than the others."""
     number_bytes = 2 if recipe.precision == "bfloat16" else FLOAT_BYTES
+    numbers = list(tensors(root))
     # Only the gradients of one pass are computed at a time.
-    earlier = (passes(recipe) - 1) * sum(kept for kept, _ in tensors(root))
+    earlier = (passes(recipe) - 1) * sum(kept for kept, _ in numbers)
     scattered = SCATTERED_UNEVEN if is_uneven else SCATTERED_EVEN
-    step = number_bytes * batch * (activations(root) + earlier)
-    evaluated = FLOAT_BYTES * EVALUATED_ROWS * max(transient for _, transient in tensors(root))
+    step = number_bytes * batch * (activations(numbers) + earlier)
+    evaluated = FLOAT_BYTES * EVALUATED_ROWS * max(transient for _, transient in numbers)
     # The first layer may turn a column into many features.
     first, *_ = (layer for _, layer in walk(root))
     inputs = BATCH_COPIES * FLOAT_BYTES * batch * max(prod(first.input), prod(first.output))
@@ -109,12 +110,12 @@ def passes(recipe: Recipe) -> int:
     return 1 if attack is None or attack.weight == 1 else 2
 
 
-def activations(root: Layer) -> int:
+def activations(numbers: Iterable[tuple[int, int]]) -> int:
     """Returns how many numbers a step holds for one sample at most: those that earlier layers keep for the backward
-    pass, and those that the present layer needs for a moment."""
+    pass, and those that the present layer needs for a moment. `numbers` are those of `tensors`."""
     held = 0
     most = 0
-    for kept, transient in tensors(root):
+    for kept, transient in numbers:
         held += kept
         most = max(most, held + transient)
     return most

@@ -10,6 +10,7 @@ in a forward pass of one sample (`flops`, where a multiplication and an addition
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import ClassVar, Literal
 
@@ -388,6 +389,13 @@ class Sequential:
 
     children: tuple[tuple[str, "Layer"], ...]
 
+    # A plan is made with a hundred walks through its layers. It writes to __dict__ directly, which works in a frozen
+    # dataclass.
+    @cached_property
+    def primitives(self) -> tuple[tuple[str, "Primitive"], ...]:
+        """The layers that contain no others, with their names."""
+        return tuple(found for name, child in self.children for found in walk_within(child, name))
+
     @property
     def input(self) -> Shape:
         return self.children[0][1].input
@@ -466,19 +474,23 @@ Primitive = (
 Layer = Primitive | Sequential | Residual | DenseConcat | Heads | Units
 
 
-def walk(layer: Layer, name: str = "") -> Iterator[tuple[str, Primitive]]:
+def walk(layer: Layer) -> Iterator[tuple[str, Primitive]]:
     """Yields the layers that contain no others, from input to output, with their names in the state dict."""
+    return iter(layer.primitives) if isinstance(layer, Sequential) else walk_within(layer, "")
+
+
+def walk_within(layer: Layer, name: str) -> Iterator[tuple[str, Primitive]]:
+    """Yields the same of a layer that has a name in the state dict itself."""
     prefix = f"{name}." if name else ""
     match layer:
-        case Sequential(children):
-            for child_name, child in children:
-                yield from walk(child, prefix + child_name)
+        case Sequential():
+            yield from ((prefix + inner, found) for inner, found in layer.primitives)
         case Residual(body, shortcut):
-            yield from walk(body, prefix + "body")
+            yield from walk_within(body, prefix + "body")
             if shortcut is not None:
-                yield from walk(shortcut, prefix + "shortcut")
+                yield from walk_within(shortcut, prefix + "shortcut")
         case DenseConcat(body):
-            yield from walk(body, prefix + "body")
+            yield from walk_within(body, prefix + "body")
         case Heads(named):
             yield from ((prefix + child_name, child) for child_name, child in named)
         case Units(parts=parts):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
@@ -88,11 +89,11 @@ class Recipe(Ingredient):
     def find(self, kind: type[Found]) -> dict[str, Found]:
         """Returns the recipe's ingredients of a kind, each by its JSON Pointer."""
         found: dict[str, Found] = {}
-        for name in type(self).model_fields:
-            value = getattr(self, name)
+        # Without a lookup of each field in the class: checks and advice ask twenty times a plan.
+        for name, value in vars(self).items():
             if isinstance(value, kind):
                 found[f"/{name}"] = value
-            if isinstance(value, tuple):
+            elif isinstance(value, tuple):
                 found |= {f"/{name}/{index}": item for index, item in enumerate(value) if isinstance(item, kind)}
         return found
 
@@ -114,25 +115,31 @@ class Recipe(Ingredient):
         """Returns the recipe as JSON without what does not change the training: `name`, `labels`, and the defaults of
         fields that were added to the language later."""
         document = self.model_dump(mode="json", exclude={"name", "labels"})
-        for family in type(self).model_fields:
-            part = getattr(self, family)
-            if isinstance(part, Ingredient):
-                leave_out_later(part, document[family])
-            elif isinstance(part, tuple):
-                for item, described in zip(part, document[family], strict=True):
+        for family, value in vars(self).items():
+            if isinstance(value, Ingredient):
+                leave_out_later(value, document[family])
+            elif isinstance(value, tuple):
+                for item, described in zip(value, document[family], strict=True):
                     leave_out_later(item, described)
         return document
 
 
 def leave_out_later(part: Ingredient, described: JsonObject) -> None:
     """Deletes the fields of a part that were added later and have their default."""
-    for name in part.later_fields:
-        if getattr(part, name) == type(part).model_fields[name].default:
+    for name, default in later_defaults(type(part)).items():
+        if getattr(part, name) == default:
             del described[name]
 
 
+@cache
+def later_defaults(kind: type[Ingredient]) -> JsonObject:
+    """Returns the defaults of the fields of a class that were added later."""
+    return {name: kind.model_fields[name].default for name in kind.later_fields}
+
+
 class SeededDigest:
-    """Computes `Recipe.sha256` of recipes that differ from a given one only in name, labels and seed."""
+    """Computes `Recipe.sha256` of recipes that differ from a given one only in name, labels and seed; `group` is their
+    common `Recipe.group_sha256`."""
 
     def __init__(self, recipe: Recipe) -> None:
         document = recipe.without_names()
@@ -140,6 +147,7 @@ class SeededDigest:
         after = canonical_text({name: value for name, value in document.items() if name > "seed"})
         self._before = hashlib.sha256(f'{before[:-1]},"seed":'.encode())
         self._after = f",{after[1:]}"
+        self.group = hashlib.sha256(f"{before[:-1]},{after[1:]}".encode()).hexdigest()
 
     def sha256(self, seed: int) -> str:
         """Returns the digest of the recipe with this seed."""

@@ -12,7 +12,7 @@ from bakehouse.advice.advice import Advice
 from bakehouse.model import JsonObject, Model
 from bakehouse.plurals import range_text
 from bakehouse.recipe.checkpoint import checkpoints_in
-from bakehouse.recipe.recipe import Recipe
+from bakehouse.recipe.recipe import Recipe, SeededDigest
 from bakehouse.runs.curve import Curve
 from bakehouse.runs.errors import IllegalTransition
 from bakehouse.runs.pace import Pace
@@ -250,8 +250,11 @@ def new_run(
     parent_run: str | None = None,
     reason: Reason = "submitted",
     verification: Verification | None = None,
+    digest: SeededDigest | None = None,
 ) -> Run:
-    """Returns a new run that is not stored yet; the store fills in its times."""
+    """Returns a new run that is not stored yet; the store fills in its times. `digest` is that of the recipe, if it was
+    computed before."""
+    digest = digest or SeededDigest(recipe)
     return Run(
         id=new_run_id(),
         name=recipe.name,
@@ -259,8 +262,8 @@ def new_run(
         status="queued",
         reason=reason,
         recipe=recipe,
-        recipe_sha256=recipe.sha256(),
-        recipe_group_sha256=recipe.group_sha256(),
+        recipe_sha256=digest.sha256(recipe.seed),
+        recipe_group_sha256=digest.group,
         dataset_fingerprint=dataset_fingerprint,
         advice=advice,
         parent_run=parent_run,

@@ -29,10 +29,12 @@ class RunTemplate:
     """Number of learned parameters."""
     work: Work
     """The amount of work of the training."""
+    seeded_digest: SeededDigest
+    """Computes the digest of the recipe with any seed."""
 
     def digest(self, seed: int) -> str:
         """Returns the digest of the recipe with a seed."""
-        return self._digest.sha256(seed)
+        return self.seeded_digest.sha256(seed)
 
     def new_run(
         self,
@@ -76,7 +78,3 @@ class RunTemplate:
     def _shared(self) -> Texts:
         shared = self.planned.model_dump(mode="json", exclude=VARIABLE_FIELDS)
         return {name: to_json(value) for name, value in shared.items()}
-
-    @cached_property
-    def _digest(self) -> SeededDigest:
-        return SeededDigest(self.planned.recipe)

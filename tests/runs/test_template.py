@@ -38,9 +38,8 @@ def as_json(fields: Mapping[str, str]) -> dict[str, Any]:
 @settings(max_examples=40)
 def test_a_run_from_a_template_equals_one_that_is_planned_by_itself(plan: Plan, free: dict[str, Any]) -> None:
     recipe = plan.recipe.model_copy(update=free)
-    run, known = RunTemplate(planned(plan), plan.estimate.parameters, work_of(plan)).new_run(
-        recipe, parent_run="run_a", reason="retried", verification=None
-    )
+    template = RunTemplate(planned(plan), plan.estimate.parameters, work_of(plan), SeededDigest(plan.recipe))
+    run, known = template.new_run(recipe, parent_run="run_a", reason="retried", verification=None)
     own_plan = make_plan(recipe, plan.card)
     own = planned(own_plan).model_copy(update={"id": run.id, "parent_run": "run_a", "reason": "retried"})
     assert run == own
@@ -53,4 +52,6 @@ def test_a_run_from_a_template_equals_one_that_is_planned_by_itself(plan: Plan, 
 @given(plans(), st.integers(0, 2**32 - 1))
 @settings(max_examples=20)
 def test_the_digest_of_a_seed_is_that_of_the_whole_recipe(plan: Plan, seed: int) -> None:
-    assert SeededDigest(plan.recipe).sha256(seed) == plan.recipe.model_copy(update={"seed": seed}).sha256()
+    seeded = plan.recipe.model_copy(update={"seed": seed})
+    assert SeededDigest(plan.recipe).sha256(seed) == seeded.sha256()
+    assert SeededDigest(plan.recipe).group == seeded.group_sha256()

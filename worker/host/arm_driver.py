@@ -14,7 +14,8 @@ from bakehouse.experiments.errors import ExperimentNotFound
 from bakehouse.experiments.experiment import ExperimentRecord, MissingRun, RefusedRun
 from bakehouse.experiments.filling import NewRuns, fill
 from bakehouse.experiments.missing import missing_runs, refused
-from bakehouse.experiments.planning import Place, PlannedArm
+from bakehouse.experiments.planned_arms import PlannedArm
+from bakehouse.experiments.planning import Place
 from bakehouse.experiments.question import Question, read_experiment, with_fold
 from bakehouse.experiments.stand_ins import stand_in, with_runs
 from bakehouse.experiments.store import ExperimentStore

@@ -16,7 +16,8 @@ from bakehouse.experiments.document import Search
 from bakehouse.experiments.errors import ExperimentNotFound
 from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord, SearchTrial
 from bakehouse.experiments.filling import NewRuns, fill
-from bakehouse.experiments.planning import PlannedArm, described, places
+from bakehouse.experiments.planned_arms import PlannedArm
+from bakehouse.experiments.planning import described, places
 from bakehouse.experiments.question import folds_of, with_fold
 from bakehouse.experiments.search import (
     Advance,

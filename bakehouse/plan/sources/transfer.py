@@ -21,6 +21,7 @@ from bakehouse.plan.layers import (
     Sequential,
     Shape,
     walk,
+    walk_within,
 )
 from bakehouse.plan.sources.teacher import in_words, input_differences
 from bakehouse.plan.targets import ResolvedData
@@ -57,7 +58,7 @@ def units(root: Sequential) -> list[Unit]:
     found: list[list[tuple[str, Primitive]]] = []
     for child_name, child in root.children:
         begun = len(found)
-        for name, layer in walk(child, child_name):
+        for name, layer in walk_within(child, child_name):
             has_weights = layer.parameters > 0 and not isinstance(layer, Norm)
             if has_weights and not (isinstance(child, Heads) and len(found) > begun):
                 found.append([(name, layer)])
