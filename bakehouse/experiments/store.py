@@ -14,6 +14,7 @@ from bakehouse.experiments.errors import ExperimentNotFound, ExperimentUnreadabl
 from bakehouse.experiments.experiment import (
     Brief,
     Experiment,
+    ExperimentArm,
     ExperimentPage,
     ExperimentRecord,
     ExperimentRun,
@@ -23,14 +24,15 @@ from bakehouse.experiments.experiment import (
     shown,
     status_of,
 )
+from bakehouse.experiments.measured import COMPARED, ArmFacts, ComparisonQuestion, arm_facts, measure
 from bakehouse.experiments.measured import READ as MEASURED
-from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion, arm_facts, measure
 from bakehouse.experiments.missing import missing_runs
 from bakehouse.experiments.report import ReportFacts
 from bakehouse.experiments.results import compute_results
 from bakehouse.experiments.reuse import READ, Machine, is_reusable, machines
 from bakehouse.experiments.supervisors import Supervisors
 from bakehouse.experiments.trials import answer_search, arm_of
+from bakehouse.recipe.problems import path_of
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs import wire
 from bakehouse.runs.commands import ChangePriority
@@ -229,22 +231,11 @@ class ExperimentStore:
         record = self.record(experiment_id)
         [counts] = self._counts([experiment_id])
         reused = set(record.reused)
-        found = self._placed(record, (*MEASURED, "recipe"))
-        measured = [
-            measure(
-                each.run,
-                fields,
-                arm=each.arm,
-                seed=each.seed,
-                fold=each.fold,
-                metric=record.metric,
-                reused=each in reused,
-            )
-            for each, fields in found
-        ]
-        recipes = {each.arm: fields["recipe"] for each, fields in reversed(found)}
-        listed = experiment_runs(record, found)
-        question = question_of(record, status_of(record, counts), recipes, missing_runs(record, listed))
+        found = self._placed(record, MEASURED)
+        measured = [measure(each, fields, metric=record.metric, reused=each in reused) for each, fields in found]
+        missing = missing_runs(record, experiment_runs(record, found)) if record.has_dependents else ()
+        runs = {each.arm: each.run for each, _ in reversed(found)}
+        question = self._question(record, status_of(record, counts), runs, missing)
         results = compute_results(question, measured)
         reason = self._reason(record)
         return results.model_copy(
@@ -258,11 +249,27 @@ class ExperimentStore:
     def question(self, experiment_id: str) -> tuple[ComparisonQuestion, tuple[ExperimentRun, ...]]:
         """Returns what an experiment asks, and its runs. Raises ExperimentNotFound."""
         record = self.record(experiment_id)
-        runs = self.runs(record)
+        listed = self.runs(record)
         [counts] = self._counts([experiment_id])
-        first = {run.run: run.arm for run in {run.arm: run for run in reversed(runs)}.values()}
-        recipes = {first[run_id]: fields["recipe"] for run_id, fields in self.fields_of_runs(first, ("recipe",))}
-        return question_of(record, status_of(record, counts), recipes), runs
+        return self._question(record, status_of(record, counts), {run.arm: run.run for run in reversed(listed)}), listed
+
+    def _question(
+        self,
+        record: ExperimentRecord,
+        status: ExperimentStatus,
+        runs: Mapping[str, str],
+        missing: tuple[MissingRun, ...] = (),
+    ) -> ComparisonQuestion:
+        """Returns what an experiment asks; `runs` has a run of each arm that has any."""
+        # Most arms share what is compared, so that few recipes are read.
+        alike = {arm.name: comparison_key(arm) for arm in record.arms if arm.name in runs}
+        chosen = {key: runs[name] for name, key in alike.items()}
+        read = dict(self.fields_of_runs(chosen.values(), ("recipe",)))
+        # The runs of an experiment go after its record.
+        if len(read) < len(chosen):
+            raise ExperimentNotFound(record.id)
+        recipes = {key: read_stored_recipe(read[run_id]["recipe"]) for key, run_id in chosen.items()}
+        return question_of(record, status, {name: recipes[key] for name, key in alike.items()}, missing)
 
     def report_facts(self, experiment_id: str) -> ReportFacts:
         """Returns what a report says beside the results. Raises ExperimentNotFound."""
@@ -413,10 +420,11 @@ def experiment_runs(record: ExperimentRecord, found: Sequence[tuple[PlacedRun, F
 def question_of(
     record: ExperimentRecord,
     status: ExperimentStatus,
-    recipes: Mapping[str, str],
-    missing: tuple[MissingRun, ...] = (),
+    recipes: Mapping[str, Recipe],
+    missing: tuple[MissingRun, ...],
 ) -> ComparisonQuestion:
-    """Returns what an experiment asks; `recipes` are the canonical recipe of a run of each arm, as JSON."""
+    """Returns what an experiment asks; `recipes` has one for each arm with runs, which has all in common with the arm's
+    that `comparison_key` distinguishes."""
     waiting = {each.arm for each in missing}
     trials = {arm_of(trial.number) for trial in record.trials}
     return ComparisonQuestion(
@@ -428,7 +436,7 @@ def question_of(
         arms=tuple(
             arm_facts(
                 arm.name,
-                Recipe.model_validate(migrate_recipe(json.loads(recipes[arm.name]))),
+                recipes[arm.name],
                 differs=arm.differs,
                 levels=arm.levels,
                 parameters=arm.parameters,
@@ -443,6 +451,17 @@ def question_of(
         factors=record.factors,
         folds=record.document.folds,
     )
+
+
+def comparison_key(arm: ExperimentArm) -> str:
+    """Returns a text that is equal for arms whose recipes do not differ in what decides whether they are compared."""
+    differs = {place: value for place, value in arm.differs.items() if path_of(place)[0] in COMPARED}
+    return json.dumps(differs, sort_keys=True)
+
+
+def read_stored_recipe(text: str) -> Recipe:
+    """Returns a run's canonical recipe, which an earlier version may have written."""
+    return Recipe.model_validate(migrate_recipe(json.loads(text)))
 
 
 def placed(run_id: str, fields: Fields) -> PlacedRun:

@@ -1,5 +1,6 @@
 import json
 
+from bakehouse.experiments.experiment import PlacedRun
 from bakehouse.experiments.measured import READ, arm_facts, measure
 from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
@@ -52,14 +53,14 @@ def fields_of(run: Run) -> dict[str, str]:
 
 
 def test_a_run_is_measured_by_the_metric_at_its_best_epoch() -> None:
-    found = measure(
-        "run_a", fields_of(finished_run()), arm="plain", seed=3, metric="validation_accuracy", fold=1, reused=True
-    )
+    place = PlacedRun(run="run_a", arm="plain", seed=3, fold=1)
+    found = measure(place, fields_of(finished_run()), metric="validation_accuracy", reused=True)
     assert (found.value, found.test, found.seconds, found.data) == (0.9, {"test_accuracy": 0.8}, 4.5, "fingerprint")
     assert (found.place, found.is_measured, found.reused) == ("3/1", True, True)
 
 
 def test_a_run_without_the_metric_is_not_measured() -> None:
-    assert not measure("run_a", fields_of(finished_run()), arm="plain", seed=0, metric="validation_auroc").is_measured
+    place = PlacedRun(run="run_a", arm="plain", seed=0, fold=None)
+    assert not measure(place, fields_of(finished_run()), metric="validation_auroc").is_measured
     waiting = new_run(recipe(), advice=(), steps=100)
-    assert not measure("run_a", fields_of(waiting), arm="plain", seed=0, metric="validation_accuracy").is_over
+    assert not measure(place, fields_of(waiting), metric="validation_accuracy").is_over

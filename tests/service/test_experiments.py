@@ -247,6 +247,16 @@ def test_results_compare_the_arms_seed_by_seed(api: httpx.Client, worker: FakeWo
     assert normalized["differs"] == {"/norm": experiment["arms"][1]["differs"]["/norm"]}
 
 
+def test_each_arm_is_judged_by_its_own_recipe(api: httpx.Client) -> None:
+    axes = {"/optimizer/lr": [0.1, 0.01], "/epochs": [1, 2], "/dataset/split_seed": [0, 1]}
+    experiment = post(api, {"recipe": {**RECIPE, "epochs": 1}, "design": {"type": "grid", "axes": axes}})
+    warnings = api.get(f"/v1/experiments/{experiment['id']}/results").json()["warnings"]
+    unequal = {each["code"]: each["arms"] for each in warnings}
+    names = [arm["name"] for arm in experiment["arms"]]
+    assert unequal["different_budgets"] == [name for name in names if "epochs=2" in name]
+    assert unequal["different_splits"] == [name for name in names if "split_seed=1" in name]
+
+
 def test_a_retry_takes_the_place_of_the_run_that_failed(api: httpx.Client, worker: FakeWorker) -> None:
     experiment = post(api)
     failed = experiment["runs"][0]["run"]
