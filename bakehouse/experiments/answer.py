@@ -78,8 +78,9 @@ class ArmResult(Model):
     """The number of parameters that are trained."""
     reused: int = 0
     """The number of values of runs that were trained before this experiment."""
-    ended_early: bool = False
-    """Whether a search ended the trial early, because others were better at the same epoch; such a trial cannot win."""
+    pruned: bool = False
+    """Whether the pruner of a search has ruled the trial out, because others were better at the same epoch. Such a
+    trial cannot win, even if its runs were over before they could be ended."""
     test: dict[str, float] = {}
     """The mean metrics of the best weights on the test split. They choose nothing and have no verdict."""
     failed: tuple[FailedRun, ...] = ()
@@ -178,3 +179,10 @@ class Results(Model):
     ensembles: tuple[Ensemble, ...] = ()
     """The arms whose runs were measured as one model. They are single values, so they take part in no comparison."""
     warnings: tuple[Caution, ...] = ()
+
+    @property
+    def arms_to_read(self) -> tuple[ArmResult, ...]:
+        """The arms in the order of interest: of a search first the recipe and the trials that are compared with it."""
+        if self.search is None or self.baseline is None:
+            return self.arms
+        return tuple(sorted(self.arms, key=lambda arm: arm.name != self.baseline and not arm.takes_part))

@@ -60,17 +60,18 @@ def draw_dot_plot(results: Results) -> str:
 
 def chosen_arms(results: Results) -> list[ArmResult]:
     """Returns the arms to draw: of many the baseline, those that a search compares with it, and the best ones."""
-    if len(results.arms) <= MOST_ARMS:
-        return list(results.arms)
+    arms = results.arms_to_read
+    if len(arms) <= MOST_ARMS:
+        return list(arms)
     sign = 1 if results.higher_is_better else -1
-    measured = [arm for arm in results.arms if arm.mean is not None]
+    measured = [arm for arm in arms if arm.mean is not None]
     is_search = results.search is not None
     best = sorted(
         measured,
         key=lambda arm: (arm.name != results.baseline, is_search and not arm.takes_part, -sign * (arm.mean or 0.0)),
     )
     kept = {arm.name for arm in best[:MOST_ARMS]}
-    return [arm for arm in results.arms if arm.name in kept]
+    return [arm for arm in arms if arm.name in kept]
 
 
 class Scale:
@@ -79,6 +80,7 @@ class Scale:
     def __init__(self, arms: Sequence[ArmResult], *, left: float, right: float, metric: str) -> None:
         self.factor = 1 if unit_of(metric) is None else 100
         ends = [end for arm in arms for end in (*arm.values.values(), *(arm.interval or ()))]
+        self.is_empty = not ends
         low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
         margin = (high - low) * 0.03 or abs(high) * 0.01 or 0.01
         self.low = low - margin
@@ -91,7 +93,9 @@ class Scale:
         return round(self.left + share * (self.right - self.left), 1)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Returns up to six round values with their text, in the unit of the axis."""
+        """Returns up to six round values with their text, in the unit of the axis; none if there is nothing to draw."""
+        if self.is_empty:
+            return []
         low, high = self.low * self.factor, self.high * self.factor
         step = round_step((high - low) / 5)
         places = max(0, -math.floor(math.log10(step)))

@@ -183,6 +183,8 @@ class ExperimentRecord(Model):
     """The points of a search that were tried so far."""
     confirmed: tuple[int, ...] = ()
     """The numbers of the trials of a search that are trained again with new seeds."""
+    pruned: tuple[int, ...] = ()
+    """The numbers of the trials that the pruner has ruled out. The runs of some may have been over before."""
     refused: tuple[RefusedRun, ...] = ()
     """The runs that could not be created although those had succeeded that they build on."""
     ensembles: tuple[Ensemble, ...] = ()

@@ -33,6 +33,8 @@ class ArmFacts:
     parameters: int | None = None
     is_trial: bool = False
     """Whether it is a trial of a search. These are not compared, because their values choose among them."""
+    was_pruned: bool = False
+    """Whether the pruner of a search has ruled the trial out."""
     has_runs: bool = True
     """False of an arm whose runs will build on others; then nothing below is known."""
     split: str = ""
@@ -139,6 +141,7 @@ def arm_facts(
     levels: tuple[bool, ...] = (),
     parameters: int | None = None,
     is_trial: bool = False,
+    was_pruned: bool = False,
 ) -> ArmFacts:
     """Returns what is known of an arm from the recipe of any of its runs."""
     dataset = recipe.dataset.model_dump(mode="json")
@@ -148,6 +151,7 @@ def arm_facts(
         levels=levels,
         parameters=parameters,
         is_trial=is_trial,
+        was_pruned=was_pruned,
         split=json.dumps([dataset.get(name) for name in SPLIT_FIELDS]),
         objective=objective_text(recipe.objective.model_dump(mode="json", include={"loss", "tasks"})),
         monitor=recipe.evaluation.monitor,

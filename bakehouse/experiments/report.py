@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bakehouse.experiments.answer import ArmResult, Effect, Results
+from bakehouse.experiments.answer import ArmResult, Effect, Results, SearchAnswer
+from bakehouse.experiments.document import Search
 from bakehouse.experiments.dot_plot import draw_dot_plot
 from bakehouse.experiments.ensemble import Ensemble
 from bakehouse.experiments.measured import DesignType
-from bakehouse.experiments.words import arm_name, difference_text, ensemble_name, value_text
+from bakehouse.experiments.words import arm_name, difference_text, ensemble_name, field_text, value_text
 from bakehouse.model import JsonObject
 from bakehouse.plurals import count_of, listed
 
@@ -100,7 +101,7 @@ def json_text(document: object) -> str:
 
 
 def question_texts(facts: ReportFacts, results: Results) -> Iterator[str]:
-    yield f"Design: {DESIGNS[facts.design]}."
+    yield f"Design: {DESIGNS[facts.design]}{search_text(facts.document) if facts.design == 'search' else ''}."
     yield f"Data set: {facts.dataset}."
     folds = facts.document.get("folds")
     yield f"Seeds: {listed([str(seed) for seed in facts.seeds])}" + (f", each with {folds} folds." if folds else ".")
@@ -111,11 +112,23 @@ def question_texts(facts: ReportFacts, results: Results) -> Iterator[str]:
         yield f"Baseline: {results.baseline}{what}."
 
 
+def search_text(document: JsonObject) -> str:
+    """Returns how a search is done: ` of 40 trials by tpe; the best 3 are trained again with 5 new seeds`."""
+    design = Search.model_validate(document["design"])
+    text = f" of {count_of(design.trials, 'trial')} by {design.sampler}"
+    text += "" if design.pruner == "none" else f", with pruning by {design.pruner}"
+    if design.confirm is None:
+        return text
+    seeds = f"{count_of(design.confirm.seeds, 'new seed')}"
+    best = "best one is" if design.confirm.top == 1 else f"best {design.confirm.top} are"
+    return f"{text}; the {best} trained again with {seeds}, and so is the recipe"
+
+
 def answer_table(results: Results) -> Table:
     """Returns a row for each arm: its mean, and how it compares with the baseline; and a row for each ensemble."""
     head = ("arm", "n", "mean (95 % interval)", "difference (95 % interval)", "p, adjusted", "verdict")
     ensembles = (ensemble_cells(ensemble, results.metric) for ensemble in results.ensembles)
-    return Table(head, (*(answer_cells(arm, results) for arm in results.arms), *ensembles))
+    return Table(head, (*(answer_cells(arm, results) for arm in results.arms_to_read), *ensembles))
 
 
 def answer_blocks(results: Results) -> Iterator[Block]:
@@ -123,17 +136,32 @@ def answer_blocks(results: Results) -> Iterator[Block]:
     yield Paragraph(method_text(results))
     if results.ensembles:
         yield Items(tuple(ensemble.sentence for ensemble in results.ensembles))
+    if results.search is not None:
+        yield from search_blocks(results.search, results.metric)
     if results.effects:
         yield Heading("Effects", level=3)
         effect_head = ("effect", "type", "difference (95 % interval)", "p, adjusted", "verdict")
         yield Table(effect_head, tuple(effect_cells(effect, results.metric) for effect in results.effects))
     yield Heading("What differs, and what it took", level=3)
     tests = list(dict.fromkeys(name for arm in results.arms for name in arm.test))
-    rows = [(*cost_cells(arm), *test_cells(arm.test, tests)) for arm in results.arms]
+    rows = [(*cost_cells(arm), *test_cells(arm.test, tests)) for arm in results.arms_to_read]
     rows += [(ensemble_name(each), *"----", *test_cells(each.test, tests)) for each in results.ensembles]
     yield Table(("arm", "differs in", "parameters", "epochs", "seconds", *tests), tuple(rows))
     if tests:
         yield Paragraph("The values of arms on the test split are means, and choose nothing.")
+
+
+def search_blocks(search: SearchAnswer, metric: str) -> Iterator[Block]:
+    """Yields the trials that were better than all before them, and how much each place in the recipe matters."""
+    if search.best_so_far:
+        yield Heading("How the search went", level=3)
+        rows = ((f"trial {each.trial}", value_text(each.value, None, metric)) for each in search.best_so_far)
+        yield Table(("better than all before", metric), tuple(rows))
+    if search.importances:
+        yield Table(
+            ("place", "importance"), tuple((name, f"{share:.0%}") for name, share in search.importances.items())
+        )
+        yield Paragraph("Importance is the share in what sets the best tenth of the trials apart (PED-ANOVA).")
 
 
 def method_text(results: Results) -> str:
@@ -199,7 +227,7 @@ def p_text(p: float | None) -> str:
 def differs_text(differs: JsonObject) -> str:
     texts = []
     for pointer, value in differs.items():
-        text = json.dumps(value, ensure_ascii=False)
+        text = field_text(value)
         short = text if len(text) <= MOST_VALUE_CHARACTERS else text[: MOST_VALUE_CHARACTERS - 1] + "…"
         texts.append(f"{pointer}: {short}")
     return ", ".join(texts) or "-"

@@ -12,14 +12,14 @@ STYLE = """
 :root{color-scheme:light dark;--ink:#1c1c1c;--quiet:#5c5c5c;--paper:#fff;--line:#dcdcdc;--code:#f5f5f5}
 @media(prefers-color-scheme:dark){:root{--ink:#ececec;--quiet:#a8a8a8;--paper:#161616;--line:#3a3a3a;--code:#222}}
 body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:60rem;margin:2rem auto;
-padding:0 1rem}
+padding:0 1rem;overflow-wrap:anywhere}
 h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2rem}h3{font-size:1rem}
 h1+p{font-size:1.1rem}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 th,td{text-align:left;vertical-align:top;padding:.35rem .7rem .35rem 0;border-bottom:1px solid var(--line)}
 td{min-width:3rem;max-width:24rem}
-th{color:var(--quiet);font-weight:500;white-space:nowrap}
+td{overflow-wrap:break-word}th{color:var(--quiet);font-weight:500;white-space:nowrap}
 pre{background:var(--code);padding:.8rem;min-width:max-content;font-size:.8rem}
 """
 # An underscore inside of a word means nothing.

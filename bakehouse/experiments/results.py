@@ -59,7 +59,7 @@ def arm_result(
         seconds=mean_of([run.seconds for run in measured]),
         parameters=facts.parameters,
         reused=sum(run.reused for run in measured),
-        ended_early=any(run.reason == "pruned" for run in measured),
+        pruned=facts.was_pruned or any(run.reason == "pruned" for run in measured),
         test=mean_tests(measured),
         failed=(
             *(failed_run(run) for run in runs if run.is_over and not run.is_measured),
@@ -103,7 +103,7 @@ def not_trained_message(missing: MissingRun, source: MeasuredRun | None) -> str:
             what = "was cancelled."
         case _:
             return f"The run was not trained: it {missing.message}."
-    return f"The run was not trained because run {source.run} of arm {source.arm!r} {what} Retry that run."
+    return f"The run was not trained because {source.run} of the arm {source.arm!r} {what} Retry that one."
 
 
 def failure_message(run: MeasuredRun) -> str:

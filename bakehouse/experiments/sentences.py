@@ -56,7 +56,7 @@ def search_sentence(question: ComparisonQuestion, arms: Sequence[ArmResult]) -> 
     winners = [arm for arm in arms if arm.takes_part]
     measured = [arm for arm in winners if arm.values]
     if not measured:
-        trials = [arm for arm in arms if arm.values and arm.name != question.baseline and not arm.ended_early]
+        trials = [arm for arm in arms if arm.values and arm.name != question.baseline and not arm.pruned]
         found = [best_arm(trials, question.metric, "is best:")] if trials else []
         return " ".join([*found, *reasons(winners)]) or "No trial has a value yet."
     title = "has" if len(measured) == 1 else f"is the best of {len(measured)} confirmed trials:"

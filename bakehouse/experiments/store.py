@@ -426,7 +426,7 @@ def question_of(
     """Returns what an experiment asks; `recipes` has one for each arm with runs, which has all in common with the arm's
     that `comparison_key` distinguishes."""
     waiting = {each.arm for each in missing}
-    trials = {arm_of(trial.number) for trial in record.trials}
+    trials = {arm_of(trial.number): trial.number in record.pruned for trial in record.trials}
     return ComparisonQuestion(
         experiment=record.id,
         status=status,
@@ -441,6 +441,7 @@ def question_of(
                 levels=arm.levels,
                 parameters=arm.parameters,
                 is_trial=arm.name in trials,
+                was_pruned=trials.get(arm.name, False),
             )
             if arm.name in recipes
             else ArmFacts(arm.name, arm.differs, arm.levels, arm.parameters, has_runs=False)

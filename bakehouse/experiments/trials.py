@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from bakehouse.experiments.answer import BetterTrial, SearchAnswer
@@ -90,7 +90,8 @@ def answer_search(record: ExperimentRecord, measured: Sequence[MeasuredRun]) -> 
     for run in measured:
         runs.setdefault(run.arm, []).append(TrialRun(run.run, run.status, run.reason, value=run.value))
     question = question_of(record, design)
-    trials = observe(record, runs)
+    observed = observe(record, runs)
+    trials = [replace(each, was_pruned=each.was_pruned or each.number in record.pruned) for each in observed]
     better = tuple(BetterTrial(trial=number, value=value) for number, value in best_so_far(question, trials))
     return SearchAnswer(best_so_far=better, importances=known_importances(question, trials))
 

@@ -1,5 +1,6 @@
 """Writes differences with their unit: `+0.3 points, -0.4 to 1.0, n = 5`."""
 
+import json
 import math
 from collections.abc import Callable
 
@@ -35,9 +36,31 @@ def difference_text(found: Difference | Effect, metric: str) -> str:
     return ", ".join([*parts, f"n = {found.n}"])
 
 
+def field_text(value: object) -> str:
+    """Returns a value of a recipe in short: a number with four digits, an ingredient as `sgd(lr=0.1, momentum=0.9)`."""
+    match value:
+        case bool() | None:
+            return json.dumps(value)
+        case float():
+            return f"{value:.4g}"
+        case {"type": str(kind), **fields}:
+            inside = ", ".join(f"{name}={field_text(each)}" for name, each in fields.items())
+            return f"{kind}({inside})" if inside else kind
+        case {"arm": str(name), **others} if not others:
+            return f"the run of {name}"
+        case dict():
+            return f"({', '.join(f'{name}={field_text(each)}' for name, each in value.items())})"
+        case list():
+            return " + ".join(map(field_text, value)) or "none"
+        case str():
+            return value
+        case _:
+            return json.dumps(value)
+
+
 def arm_name(arm: ArmResult) -> str:
     """Returns the name of an arm in a table."""
-    return f"{arm.name} (ended early)" if arm.ended_early else arm.name
+    return f"{arm.name} (pruned)" if arm.pruned else arm.name
 
 
 def ensemble_name(ensemble: Ensemble) -> str:

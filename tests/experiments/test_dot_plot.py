@@ -16,6 +16,12 @@ def circles(svg: ET.Element, kind: str) -> list[float]:
     return [float(each.attrib["cx"]) for each in svg.iter(f"{SVG}circle") if each.attrib["class"] == kind]
 
 
+def test_without_values_there_is_no_scale() -> None:
+    assert texts(draw({"plain": (None,), "norm": (None,)})) == [
+        "validation_accuracy in %, higher is better", "plain", "no value", "norm", "no value",
+    ]  # fmt: skip
+
+
 def texts(svg: ET.Element) -> list[str | None]:
     return [each.text for each in svg.iter(f"{SVG}text")]
 

@@ -2,9 +2,12 @@ import json
 import re
 from html.parser import HTMLParser
 
+from bakehouse.experiments.answer import BetterTrial, SearchAnswer
+from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion
 from bakehouse.experiments.report import ReportFacts, write_report
 from bakehouse.experiments.report_formats import as_html, as_markdown
 from bakehouse.experiments.results import compute_results
+from bakehouse.experiments.words import field_text
 from tests.experiments.measured_arms import an_ensemble, ask, runs_of
 
 NAME = "what <b>buys</b> what | on `my` *digits* & # more\x07"
@@ -90,3 +93,32 @@ def test_names_have_no_meaning_in_markdown() -> None:
 def test_a_code_fence_is_longer_than_any_in_the_document() -> None:
     facts = ReportFacts("n", "grid", {"recipe": {"dataset": "a ```` b"}}, (0,), "", "digits")
     assert "`````json" in as_markdown(write_report(facts, RESULTS))
+
+
+def test_a_report_of_a_search_says_how_it_was_done_and_lists_first_what_is_compared() -> None:
+    values = {"trial 0": [0.9], "trial 1": [0.8], "recipe": (0.8, 0.81, 0.79), "trial 0 confirmed": (0.9, 0.92, 0.89)}
+    arms = tuple(ArmFacts(name, is_trial=name in ("trial 0", "trial 1")) for name in values)
+    question = ComparisonQuestion("exp_1", "finished", "search", "validation_accuracy", "recipe", arms)
+    found = SearchAnswer(
+        best_so_far=(BetterTrial(trial=0, value=0.9),), importances={"/optimizer/lr": 0.75, "/norm": 0.25}
+    )
+    results = compute_results(question, runs_of(values)).model_copy(update={"search": found})
+    space = {"/optimizer/lr": {"type": "log_uniform", "low": 0.001, "high": 0.1}}
+    design = {"type": "search", "space": space, "trials": 2, "confirm": {"top": 1, "seeds": 3}}
+    facts = ReportFacts("a search", "search", {"recipe": {}, "design": design}, (0,), "", "iris")
+    markdown = as_markdown(write_report(facts, results)).replace("\\", "")
+    assert (
+        "- Design: a search of 2 trials by tpe; the best one is trained again with 3 new seeds, and so is the recipe."
+    ) in markdown
+    first = [line.split(" | ")[0] for line in markdown.splitlines() if line.startswith("| ")]
+    assert first[:6] == ["| arm", "| ---", "| recipe", "| trial 0 confirmed", "| trial 0", "| trial 1"]
+    assert "| trial 0 | 90.0 % |" in markdown
+    assert "| /optimizer/lr | 75% |" in markdown
+    assert "Only the confirmed trials are compared" in markdown
+
+
+def test_values_of_recipes_are_short() -> None:
+    assert field_text(0.01488841575122613) == "0.01489"
+    assert field_text({"type": "sgd", "lr": 0.1, "nesterov": True}) == "sgd(lr=0.1, nesterov=true)"
+    assert field_text([{"type": "random_crop"}, "flip"]) == "random_crop + flip"
+    assert field_text({"teacher": {"arm": "big"}, "weight": None}) == "(teacher=the run of big, weight=null)"

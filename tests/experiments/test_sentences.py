@@ -160,14 +160,14 @@ def test_a_search_compares_its_winners_with_the_recipe_and_not_its_trials() -> N
     assert [after / before for before, after in adjusted if before and after] == [2, 1]
 
 
-def test_a_trial_that_was_ended_early_is_not_the_best() -> None:
+def test_a_trial_that_was_pruned_is_not_the_best() -> None:
     values = {"trial 0": [0.9], "trial 1": [0.99], "trial 2": [0.8]}
     arms = tuple(ArmFacts(name, is_trial=True) for name in values)
     question = ComparisonQuestion("exp_1", "finished", "search", "validation_accuracy", None, arms)
     runs = [replace(run, reason="pruned") if run.arm == "trial 1" else run for run in runs_of(values)]
     results = compute_results(question, runs)
     assert results.sentence == "trial 0 is best: validation_accuracy 90.0 %, n = 1."
-    assert [arm.ended_early for arm in results.arms] == [False, True, False]
+    assert [arm.pruned for arm in results.arms] == [False, True, False]
 
 
 def test_a_search_says_why_its_winners_are_not_compared() -> None:

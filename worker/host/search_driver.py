@@ -26,6 +26,7 @@ from bakehouse.experiments.search import (
     TrialRecipe,
     advance,
     confirmation_seeds,
+    early_ends,
 )  # fmt: skip
 from bakehouse.experiments.space import recipe_at
 from bakehouse.experiments.store import ExperimentStore
@@ -74,8 +75,12 @@ class SearchDriver:
                 found = Advance()
                 return before, []
             question = question_of(before, design)
-            found = advance(question, self.trials(before, question), slots=self.slots(before))
-            return self.extend(before, question, found)
+            trials = self.trials(before, question)
+            found = advance(question, trials, slots=self.slots(before))
+            after, runs = self.extend(before, question, found)
+            if after is before:
+                return before, runs
+            return after.model_copy(update={"pruned": tuple(sorted(early_ends(question, trials)))}), runs
 
         # Deleted meanwhile; or the data set is packed again, and the next tick finds it ready.
         with suppress(ExperimentNotFound, DatasetNotReady):

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 import textwrap
+from collections.abc import Mapping
 
 from bakehouse.cli.comparing import heading
 from bakehouse.cli.formats import sanitize
@@ -27,6 +28,9 @@ def print_answer(results: Results) -> None:
     if any(effect.type != "ingredient" for effect in results.effects):
         print(effects_table(results))
         print()
+    if results.search is not None and results.search.importances:
+        print(fold(importance_text(results.search.importances)))
+        print()
     for ensemble in results.ensembles:
         print(fold(ensemble.sentence))
         print()
@@ -38,6 +42,11 @@ def print_answer(results: Results) -> None:
         print(sanitize(f"warning: {caution.message}"), file=sys.stderr)
     sys.stderr.flush()
     print(fold(results.sentence), flush=True)
+
+
+def importance_text(importances: Mapping[str, float]) -> str:
+    shares = ", ".join(f"{place} {share:.0%}" for place, share in importances.items())
+    return f"What sets the best tenth of the trials apart: {shares}."
 
 
 def fold(sentence: str) -> str:

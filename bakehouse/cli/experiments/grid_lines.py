@@ -94,7 +94,8 @@ def mean_text(board: Board, arm: str, *, with_verdict: bool) -> str:
 
 def natural_width(arms: Sequence[str], marks: dict[str, Text], means: dict[str, str]) -> int:
     """Returns the width of the longest line if nothing is cut."""
-    name = max(cell_width(sanitize(arm)) for arm in arms)
+    # Long names are cut before a verdict is left out.
+    name = min(max(cell_width(sanitize(arm)) for arm in arms), 2 * SHORTEST_NAME)
     return name + max(len(each.plain) for each in marks.values()) + max(map(cell_width, means.values())) + 2 * GAP
 
 

@@ -36,6 +36,8 @@ def draw_dots(results: Results) -> Figure:
     axes.tick_params(axis="y", length=0, labelcolor="black")
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.set_xlabel(axis_label(results))
+    if all(arm.mean is None for arm in arms):
+        axes.set_xticks([])
     tidy(axes, grid="x")
     axes.spines["left"].set_color(LINE)
     return figure

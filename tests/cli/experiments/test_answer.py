@@ -35,7 +35,7 @@ def test_a_search_lists_its_trials_and_below_them_how_the_confirmed_ones_compare
     assert lines[0] == ["ARM", "N", "VAL ACC", "95 % INTERVAL", "DIFFERS IN"]
     assert lines[1:3] == [
         ["trial 0", "1", "99.0 %", "-", "lr=0.1"],
-        ["trial 1 (ended early)", "1", "90.0 %", "-", "lr=0.1"],
+        ["trial 1 (pruned)", "1", "90.0 %", "-", "lr=0.1"],
     ]
     assert [line[0] for line in lines[4:7]] == ["ARM", "recipe", "trial 0 confirmed"]
     assert (lines[5][-1], lines[6][-1]) == ("baseline", "better")

@@ -37,7 +37,7 @@ def board_with(*states: str, message: str = "", request: str | None = None, beca
 def test_the_end_of_an_experiment_says_what_was_trained_and_why_the_rest_was_not() -> None:
     assert ending_text(board_with("succeeded", "succeeded")) == "finished, 2 runs: 2 trained"
     board = board_with("failed", "succeeded", "given_up", because="run_0")
-    reason = "The run was not trained because run run_0 of arm 'teacher' failed with diverged: It diverged."
+    reason = "The run was not trained because run_0 of the arm 'teacher' failed with diverged: It diverged."
     values = {"teacher": (None, 0.9), "student": ()}
     results = compute_results(ask(values), runs_of(values))
     failure = FailedRun(run="run_0", seed=0, code="not_created", message=reason)

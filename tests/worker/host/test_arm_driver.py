@@ -151,8 +151,8 @@ def test_a_student_is_given_up_if_its_teacher_fails_and_created_if_that_is_retri
     assert student == [
         {
             "run": teacher, "seed": 0, "fold": None, "code": "not_created",
-            "message": f"The run was not trained because run {teacher} of arm 'teacher' failed with non_finite: "
-            "The loss is not finite. Retry that run.",
+            "message": f"The run was not trained because {teacher} of the arm 'teacher' failed with "
+            "non_finite: The loss is not finite. Retry that one.",
         }
     ]  # fmt: skip
     assert grandchild[0]["message"] == student[0]["message"]

@@ -176,6 +176,8 @@ def test_a_search_whose_supervisors_are_killed_has_the_same_trials_as_one_that_i
     assert whole.arms[15].name == f"{best.experiment.arm} confirmed"
     assert whole.arms[15].differs == whole.arms[int(best.experiment.arm.split()[1])].differs
     assert home.experiments.incomplete() == []
+    pruned = [arm.name for arm in home.experiments.results(first).arms if arm.pruned]
+    assert pruned == [record.experiment.arm for record in records if record.experiment and record.reason == "pruned"]
     results = home.experiments.results(first)
     assert [arm.name for arm in results.arms if arm.difference] == [arm.name for arm in whole.arms[15:]]
     row = home.experiments.brief(home.experiments.record(first))
@@ -184,6 +186,23 @@ def test_a_search_whose_supervisors_are_killed_has_the_same_trials_as_one_that_i
     assert answer is not None
     assert answer.importances is None
     assert f"trial {answer.best_so_far[-1].trial}" == best.experiment.arm
+
+
+def test_trials_that_were_over_before_they_could_be_pruned_are_marked_and_cannot_win(home: Home) -> None:
+    design = {**SEARCH["design"], "trials": 8}
+    asked = home.post({**SEARCH, "design": design})
+    while (found := home.experiments.get(asked)).status != "finished":
+        home.carry_on(asked)
+        for run in found.runs:
+            if run.status == "queued":
+                home.train(run.run, lambda: None)
+    assert {home.store.record(run.run).reason for run in found.runs} == {"epochs_done"}
+    results = home.experiments.results(asked)
+    pruned = {arm.name for arm in results.arms if arm.pruned}
+    assert pruned
+    assert pruned.isdisjoint(arm.name.removesuffix(" confirmed") for arm in results.arms if arm.takes_part)
+    assert results.search is not None
+    assert pruned.isdisjoint(f"trial {each.trial}" for each in results.search.best_so_far)
 
 
 def test_two_supervisors_at_the_same_moment_make_each_trial_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

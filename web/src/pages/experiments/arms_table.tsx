@@ -33,7 +33,7 @@ export function ArmsTable({ results }: { results: Results }) {
               <>
                 <bdi>{arm.name}</bdi>
                 {arm.name === baseline && <small> baseline</small>}
-                {arm.ended_early && <small> ended early</small>}
+                {arm.pruned && <small> pruned</small>}
               </>
             ),
           },
