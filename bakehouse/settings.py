@@ -109,6 +109,10 @@ class Settings(BaseModel):
     """Limit on the parameters of a model; recipes with larger models are refused."""
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     """Limit on the bytes of a request body; larger ones are refused with 413."""
+    max_prediction_bytes: int = Field(default=8 << 20, ge=1024)
+    """Limit on the bytes of rows or of a picture to predict for; larger ones are refused with 413."""
+    max_prediction_rows: int = Field(default=10_000, ge=1)
+    """Limit on the rows of one request to predict."""
     max_dataset_bytes: int = Field(default=100 << 30, ge=1024)
     """Limit on the bytes of an uploaded data set; larger ones are refused with 413."""
     max_uploaded_bytes: int | None = Field(default=None, ge=1024)

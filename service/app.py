@@ -28,6 +28,7 @@ from bakehouse.runs.split import RunSplit
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from bakehouse.store.file_store import FileStore
+from bakehouse.tasks.predictions import PredictionAnswer
 from bakehouse.tasks.preview import RecipePreview
 from bakehouse.tasks.queue import TaskQueue
 from bakehouse.tasks.samples import DatasetSamples
@@ -45,6 +46,7 @@ from service.hub import BLOCK_MS, Hub, end_task
 from service.middleware import RequestGuard
 from service.open_checkpoints import OpenCheckpoints
 from service.openapi import complete_document
+from service.predictions import Predictions
 from service.preparation import Preparation
 from service.previews import Previews
 from service.routes import (
@@ -57,6 +59,7 @@ from service.routes import (
     events,
     experiments,
     page,
+    predictions,
     problems,
     recipes,
     runs,
@@ -108,6 +111,7 @@ def make_services(settings: Settings, redis_url: str) -> Services:
         uploads=uploads,
         preparation=preparation,
         tasks=tasks,
+        predictions=Predictions(answers, store),
         previews=Previews(preparation, tasks, answers),
         wake_queue=wake_queue,
         hub=Hub(reader, Keys(), store.logs),
@@ -155,7 +159,7 @@ def create_api(services: Services) -> FastAPI:
     # The routes encode and parse these models themselves, so FastAPI would leave them out of the OpenAPI document.
     api.state.encoded_models = (
         Run, Page, BriefPage, Preview, Recipe, RecipePreview, RunSplit, DatasetSamples, WhatIf, ExperimentPreview,
-        Ensemble,
+        Ensemble, PredictionAnswer,
     )  # fmt: skip
     api.state.parsed_models = (
         runs.RunPatch, DatasetDraft, datasets.PartDigests, WhatIfQuestion,
@@ -164,6 +168,7 @@ def create_api(services: Services) -> FastAPI:
     )  # fmt: skip
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)
+    predictions.add_plain_routes(api)
     modules = (
         runs, experiments, ensembles, what_if, events, checkpoints, recipes, cookbook, datasets, dataset_files, samples,
         system, page, docs, problems,

@@ -31,6 +31,7 @@ from service.errors import MAX_SHOWN_CHARACTERS, InvalidRequest, UnsupportedCont
 from service.folder_check import FolderCheck
 from service.hub import Hub
 from service.open_checkpoints import OpenCheckpoints
+from service.predictions import Predictions
 from service.preparation import Preparation
 from service.previews import Previews
 from service.tasks import Tasks
@@ -62,6 +63,7 @@ class Services:
     uploads: Uploads
     preparation: Preparation
     tasks: Tasks
+    predictions: Predictions
     previews: Previews
     wake_queue: WakeQueue
     hub: Hub

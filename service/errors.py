@@ -15,6 +15,7 @@ ServiceError
 ├── PreconditionFailed          412  precondition_failed
 ├── InvalidRequest              422  invalid_request
 ├── CheckpointNotFound          404  checkpoint_not_found
+├── CheckpointUnusable          409  checkpoint_unusable
 ├── LogNotFound                 404  log_not_found
 ├── EpochsMissing               409  epochs_missing
 ├── CheckpointDamaged           410  checkpoint_damaged
@@ -125,8 +126,8 @@ class UnsupportedMediaType(ServiceError):
 
     name = "unsupported_media_type"
 
-    def __init__(self, supported: str) -> None:
-        super().__init__(f"The body must be sent with Content-Type: {supported}.")
+    def __init__(self, *supported: str) -> None:
+        super().__init__(f"The body must be sent with Content-Type: {' or '.join(supported)}.")
 
 
 class UnsupportedContentEncoding(ServiceError):
@@ -165,6 +166,12 @@ class CheckpointNotFound(ServiceError):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"The run {run_id} has no such checkpoint.")
+
+
+class CheckpointUnusable(ServiceError):
+    """Raised if a checkpoint cannot predict because its file, its data set or its version is not usable here."""
+
+    name = "checkpoint_unusable"
 
 
 class LogNotFound(ServiceError):

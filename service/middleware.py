@@ -25,6 +25,7 @@ MAX_BODY_SECONDS = 30
 # A large upload over a slow network takes long, but no part of it may take longer than this.
 MIN_UPLOAD_BYTES_PER_SECOND = 1024
 PART_PATH = re.compile(r"/v1/datasets/[^/]+/parts/[^/]+")
+PREDICT_PATH = re.compile(r"/v1/runs/[^/]+/checkpoints/[^/]+/predict")
 FORM_BYTES = 1 << 16
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SECURITY_HEADERS = {
@@ -57,6 +58,8 @@ def body_limit(scope: Scope, headers: HeaderValues, settings: Settings) -> BodyL
     """Returns the limit on the body of a request; uploads of data sets may be large."""
     if scope["method"] == "PUT" and PART_PATH.fullmatch(scope["path"]):
         return BodyLimit(settings.upload_part_bytes, "BAKEHOUSE_UPLOAD_PART_BYTES", may_be_slow=True)
+    if scope["method"] == "POST" and PREDICT_PATH.fullmatch(scope["path"]):
+        return BodyLimit(settings.max_prediction_bytes, "BAKEHOUSE_MAX_PREDICTION_BYTES")
     # Of several headers, the application reads the first, and holds a JSON body in memory.
     is_json = any(media_type(each) == "application/json" for each in values(scope, b"content-type"))
     if scope["method"] == "POST" and scope["path"] == "/v1/datasets" and not is_json:

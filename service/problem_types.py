@@ -155,6 +155,12 @@ KINDS = (
         "`GET /v1/datasets/{id}` says what is wrong with them.",
     ),
     problem_type(
+        "checkpoint_unusable", 409,
+        "The checkpoint cannot predict: its file is missing or damaged, its data set is gone or has changed, or "
+        "another version of Bakehouse wrote it.",
+        "`detail` says which, and what to do. The weights can be downloaded as long as their file is there.",
+    ),
+    problem_type(
         "split_unknown", 409, "The rows of the splits cannot be listed: the data set is missing or has changed.",
         "Put the files that the run was submitted with back into `BAKEHOUSE_DATA`.",
     ),
@@ -179,15 +185,16 @@ KINDS = (
     problem_type(
         "body_too_large", 413, "The body has more bytes than the service accepts.",
         "Send a smaller body. `BAKEHOUSE_MAX_BODY_BYTES` of the service is the limit; for a part of an upload it is "
-        "`BAKEHOUSE_UPLOAD_PART_BYTES`, and for a whole data set `BAKEHOUSE_MAX_DATASET_BYTES`.",
+        "`BAKEHOUSE_UPLOAD_PART_BYTES`, for a whole data set `BAKEHOUSE_MAX_DATASET_BYTES`, and for rows to predict "
+        "`BAKEHOUSE_MAX_PREDICTION_BYTES`.",
     ),
     problem_type(
         "dataset_too_large", 413, "A data set, or a part of it, has more bytes than allowed or announced.",
         "Send parts of at most `part_bytes`. `BAKEHOUSE_MAX_DATASET_BYTES` of the service limits the whole.",
     ),
     problem_type(
-        "unsupported_media_type", 415, "The body is not `application/json`.",
-        "Send JSON with the header `Content-Type: application/json`.",
+        "unsupported_media_type", 415, "The body has a `Content-Type` that the path does not take.",
+        "Send JSON with the header `Content-Type: application/json`, or what `detail` lists.",
     ),
     problem_type(
         "unsupported_content_encoding", 415, "The body is compressed.",
@@ -222,8 +229,10 @@ KINDS = (
         "`POST /v1/runs?validate_only=true` checks a recipe without queueing it.",
     ),
     problem_type(
-        "task_out_of_memory", 422, "The data set is too large for a task process, which may use 2 GiB of memory.",
-        "Preview the recipe with a data set of fewer rows or smaller images; training itself has no such limit.",
+        "task_out_of_memory", 422,
+        "The data set, or the rows that were sent, are too large for a task process, which may use 2 GiB of memory.",
+        "Preview the recipe with a data set of fewer rows or smaller images, and predict fewer rows at once; training "
+        "itself has no such limit.",
     ),
     problem_type(
         "idempotency_mismatch", 422, "The `Idempotency-Key` was used before with another body.",

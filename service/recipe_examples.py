@@ -82,6 +82,16 @@ BODIES: dict[str, dict[str, JsonObject]] = {
             "value": {"name": "houses", "filename": "houses.csv", "bytes": 2739},
         }
     },
+    "predict": {
+        "rows": {
+            "summary": "Two irises, for a model of iris",
+            "value": {"rows": [[5.1, 3.5, 1.4, 0.2], [6.2, 2.9, 4.3, 1.3]]},
+        },
+        "columns": {
+            "summary": "A row by the names of its columns, with an empty cell",
+            "value": {"rows": [{"area": 80, "rooms": None, "city": "Bern"}]},
+        },
+    },
     "preview_recipe": {
         "most_families": {"summary": "Digits, moved and with noise", "value": MOST_FAMILIES},
     },

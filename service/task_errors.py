@@ -66,7 +66,9 @@ class TaskOutOfMemory(ServiceError):
     name = "task_out_of_memory"
 
     def __init__(self) -> None:
-        super().__init__("The data set is too large for a task process, which may use 2 GiB.")
+        super().__init__(
+            "The data set, or the rows that were sent, are too large for a task process, which may use 2 GiB."
+        )
 
 
 class TaskInternal(ServiceError):

@@ -14,11 +14,12 @@ from bakehouse.data.catalog import RETRY_AFTER_SECONDS
 from bakehouse.data.errors import DatasetNotReady
 from bakehouse.experiments.errors import NoEnsemble
 from bakehouse.model import JsonObject
-from bakehouse.recipe.problems import RecipeInvalid
+from bakehouse.recipe.problems import MalformedJson, RecipeInvalid
 from bakehouse.runs.errors import StorageUnavailable
 from bakehouse.runs.keys import Keys
 from bakehouse.tasks.answers import TaskFailed, TaskFailure, decode
 from bakehouse.tasks.queue import MAX_WAITING, TaskQueue, wait_of
+from service.errors import CheckpointUnusable, InvalidRequest
 from service.task_errors import NoTaskProcess, TaskInternal, TaskInterrupted, TaskOutOfMemory, TaskTimeout, TooManyTasks
 
 IsGone = Callable[[], Awaitable[bool]]
@@ -95,6 +96,12 @@ def error_of(failure: TaskFailure) -> Exception:
             return RecipeInvalid(failure.errors)
         case "dataset_not_ready":
             return DatasetNotReady(failure.dataset, retry_after=RETRY_AFTER_SECONDS)
+        case "invalid_rows":
+            return InvalidRequest(*failure.errors)
+        case "malformed_json":
+            return MalformedJson(failure.message)
+        case "checkpoint_unusable":
+            return CheckpointUnusable(failure.message)
         case "member_lost":
             return NoEnsemble(failure.message)
         case "storage_unavailable":

@@ -80,6 +80,8 @@ def answers_of_a_run(http: httpx.Client) -> Iterator[Answer]:
     yield "create_run", http.post("/v1/runs", params={"validate_only": "true"}, json=FIRST_RUN)
     yield from answers_to_reading(http, run_id)
     run = f"/v1/runs/{run_id}"
+    # One row of digits, 8 x 8 levels of 0 to 16.
+    yield "predict", http.post(f"{run}/checkpoints/best/predict", json={"rows": [[[[0] * 8] * 8]]})
     yield "get_run_metrics", http.get(f"{run}/metrics", params={"format": "csv"})
     yield "get_run_events", http.get(f"{run}/events", headers=STREAM)
     yield "ask_what_if", http.post(f"{run}/what-if", json=BODIES["ask_what_if"]["patience"]["value"])

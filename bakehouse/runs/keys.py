@@ -226,6 +226,14 @@ class Keys:
         """Returns the key of the list with the answer to a task, which expires if nobody collects it."""
         return f"{self.tenant}:answer:{task_id}"
 
+    def predictions(self) -> str:
+        """Returns the key of the list of messages that wait for a predictor, which expires if none takes them."""
+        return f"{self.tenant}:predictions"
+
+    def predictor(self) -> str:
+        """Returns the key of the string, which expires, that says whether there is a predictor."""
+        return f"{self.tenant}:predictor"
+
     def kept_answer(self, slot: int) -> str:
         """Returns the key of the string with an answer that is kept for repetitions of its task."""
         return f"{self.tenant}:kept_answer:{slot}"

@@ -7,7 +7,7 @@ from bakehouse.recipe.problems import Problem
 
 FailureCode = Literal[
     "invalid_recipe", "dataset_not_ready", "member_lost", "storage_unavailable", "timeout", "out_of_memory",
-    "interrupted", "internal",
+    "interrupted", "internal", "invalid_rows", "malformed_json", "checkpoint_unusable",
 ]  # fmt: skip
 RESULT = b"+"
 FAILURE = b"-"
@@ -19,7 +19,8 @@ class TaskFailure(Model):
     code: FailureCode
     message: str
     errors: tuple[Problem, ...] = ()
-    """With `invalid_recipe`: the problems, with pointers into the canonical recipe."""
+    """With `invalid_recipe`: the problems, with pointers into the canonical recipe. With `invalid_rows`: the problems,
+    with pointers into the body that was sent."""
     dataset: str = ""
     """With `dataset_not_ready`: its name."""
 

@@ -1,5 +1,5 @@
 """`python -m worker.host.prefork`: imports and warms up torch once, then forks this machine's workers and its task
-process.
+process and predictor.
 
 A dead worker is replaced in milliseconds, and sixteen workers share one copy of torch in memory. This process uses one
 thread, no GPU and no Redis: forked children hang if a second thread or CUDA has run before the fork.
@@ -30,6 +30,7 @@ from bakehouse.recipe.read import read_recipe
 from bakehouse.settings import Settings
 from worker.data.dataset import load_data
 from worker.device import device_class, device_memory, open_device, threads, versions
+from worker.host.predictor import serve_predictions
 from worker.host.rq_worker import serve
 from worker.host.task_worker import serve_tasks
 from worker.tasks.preview import draw_preview
@@ -124,6 +125,11 @@ def fork_task_process(settings: Settings) -> ForkedProcess:
     return fork_child("bakehouse-tasks", partial(serve_tasks, settings, place))
 
 
+def fork_predictor(settings: Settings) -> ForkedProcess:
+    """Forks the predictor, which ends with this process."""
+    return fork_child("bakehouse-pred", partial(serve_predictions, settings))
+
+
 def fork_child(name: str, serve_jobs: Callable[[], None]) -> ForkedProcess:
     """Forks a process that ends with this one. `top` shows the name, of which the kernel keeps 15 characters."""
     parent = os.getpid()
@@ -162,7 +168,11 @@ def main() -> int:
         )
         for number, name in enumerate(names)
     ]
-    children = [*workers, RestartingProcess("the task process", partial(fork_task_process, settings))]
+    children = [
+        *workers,
+        RestartingProcess("the task process", partial(fork_task_process, settings)),
+        RestartingProcess("the predictor", partial(fork_predictor, settings)),
+    ]
     while not ending.is_set():
         for child in children:
             child.keep_running()

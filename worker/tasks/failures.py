@@ -4,12 +4,14 @@ import sys
 import traceback
 
 from bakehouse.data.errors import DatasetChanged, DatasetError, DatasetNotReady
-from bakehouse.recipe.problems import Problem, RecipeInvalid
+from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid
 from bakehouse.runs.errors import StorageUnavailable
 from bakehouse.tasks.answers import TaskFailure
 from worker.attempt.failures import is_out_of_memory
 from worker.attempt.sources import SourceLost
 from worker.tasks.ensembles import MemberLost
+from worker.tasks.predict.models import CheckpointUnusable
+from worker.tasks.predict.rows import RowsRefused
 
 
 def failure_of(error: Exception) -> TaskFailure:
@@ -24,6 +26,12 @@ def failure_of(error: Exception) -> TaskFailure:
             return invalid("/dataset/id", "broken_dataset", error)
         case SourceLost():
             return invalid(error.pointer, "checkpoint", error)
+        case RowsRefused(problems=problems):
+            return TaskFailure(code="invalid_rows", message=str(error), errors=problems)
+        case MalformedJson():
+            return TaskFailure(code="malformed_json", message=str(error))
+        case CheckpointUnusable():
+            return TaskFailure(code="checkpoint_unusable", message=str(error))
         case MemberLost():
             return TaskFailure(code="member_lost", message=str(error))
         case StorageUnavailable(reason=reason):

@@ -62,7 +62,7 @@ def read_npz(path: Path) -> Samples:
             entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
             sizes = {name: entry.file_size for name, entry in entries.items()}
             names = _choose_arrays(sizes)
-            arrays = {key: _read_entry(archive, entries[name], name) for key, name in names.items()}
+            arrays = {key: read_entry(archive, entries[name], name) for key, name in names.items()}
     except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise UnusableSource(f"the file is damaged or not an npz file: {error}") from error
     except OSError as error:
@@ -180,7 +180,7 @@ def _encode_further_targets(
     return packed, tuple(cards)
 
 
-def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Array:
+def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Array:
     if entry.flag_bits & UNREADABLE_FLAGS or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         message = f"{name} is encrypted or compressed in a way that numpy does not use; save it with numpy"
         raise UnusableSource(message, member=name)
