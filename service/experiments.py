@@ -220,7 +220,7 @@ def extended(
     """Returns the record with what a longer document adds to it, and the runs that are new."""
     document = planned.document
     # Otherwise the new runs would be cancelled too.
-    open_record = reopened(before, services.experiments, services.store, services.artifacts)
+    open_record = reopened(before, services.experiments, services.artifacts)
     record = open_record.model_copy(
         update={
             "document": document,
@@ -247,7 +247,7 @@ def act_on_all(services: Services, experiment_id: str, request: Request) -> None
 
     # First the record: from then on, no run of the experiment is claimed, and supervisors know what is left to do.
     record = services.experiments.change(experiment_id, change)
-    carry_out(record, request, services.experiments, services.store, services.artifacts)
+    carry_out(record, request, services.experiments, services.artifacts)
 
 
 def resume(services: Services, experiment_id: str) -> None:
@@ -259,7 +259,7 @@ def resume(services: Services, experiment_id: str) -> None:
 
     # First the record, so that no supervisor pauses again what is resumed. If this ends half-way, it can be repeated.
     record = services.experiments.change(experiment_id, change)
-    carry_out(record, None, services.experiments, services.store, services.artifacts)
+    carry_out(record, None, services.experiments, services.artifacts)
     wake_workers(services, record.run_count)
 
 
@@ -313,7 +313,7 @@ def refuse_active(services: Services, record: ExperimentRecord) -> None:
 def delete(services: Services, experiment_id: str) -> ExperimentDeletion:
     """Deletes an experiment and the runs that it has made, except those that others need."""
     record = delete_record(services, experiment_id)
-    found = delete_runs(experiment_id, services.experiments, services.store, services.artifacts)
+    found = delete_runs(experiment_id, services.experiments, services.artifacts)
     kept = (*found.kept, *(each.run for each in record.reused))
     return ExperimentDeletion(id=experiment_id, runs=tuple(found.deleted), kept=kept, bytes_freed=found.bytes_freed)
 

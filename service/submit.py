@@ -166,7 +166,7 @@ def open_experiment(services: Services, run_id: str, cell: Cell) -> Write | None
     record = services.experiments.record(cell.id)
     if rival := services.store.replaced_by(run_id):
         raise RunReplaced(run_id, rival)
-    return opening_for_retry(record, cell, services.experiments, services.store, services.artifacts)
+    return opening_for_retry(record, cell, services.experiments, services.artifacts)
 
 
 async def verify(services: Services, run_id: str, idempotency: Idempotency | None) -> CreatedRun:

@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.runs.artifacts import Artifacts
-from bakehouse.runs.errors import RunHasDependants, RunNotFound
-from bakehouse.runs.store import Store
 
 
 @dataclass
@@ -18,21 +16,14 @@ class DeletedRuns:
     bytes_freed: int = 0
 
 
-def delete_runs(experiment_id: str, experiments: ExperimentStore, store: Store, artifacts: Artifacts) -> DeletedRuns:
+def delete_runs(experiment_id: str, experiments: ExperimentStore, artifacts: Artifacts) -> DeletedRuns:
     """Deletes the runs that a deleted experiment has made, except those that others need."""
     found = DeletedRuns()
-    # The newest first: a run is younger than those that it builds on, which are needed as long as it is there.
-    for run_id in reversed(experiments.run_ids(experiment_id)):
-        try:
-            store.delete(run_id)
-        except RunHasDependants:
-            found.kept.append(run_id)
-            continue
-        except RunNotFound:
-            pass  # somebody else has deleted it meanwhile
-        found.bytes_freed += artifacts.delete_run(run_id)
-        found.deleted.append(run_id)
-    found.deleted.reverse()
-    found.kept.reverse()
-    experiments.forget_deleted(experiment_id)
+    runs = experiments.run_ids(experiment_id)
+    gone = set(experiments.delete_runs(runs))
+    for run_id in runs:
+        if run_id in gone:
+            found.bytes_freed += artifacts.delete_run(run_id)
+        (found.deleted if run_id in gone else found.kept).append(run_id)
+    experiments.forget_deleted(experiment_id, found.deleted)
     return found

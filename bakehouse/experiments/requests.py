@@ -9,11 +9,9 @@ from bakehouse.experiments.missing import TOO_LATE, missing_runs, refused
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import RequestAction, Resume
-from bakehouse.runs.errors import IllegalTransition, RecordUnreadable, RunNotFound
 from bakehouse.runs.record import rfc3339
 from bakehouse.runs.run import Cell
-from bakehouse.runs.status import TERMINAL, Request, Status
-from bakehouse.runs.store import Store
+from bakehouse.runs.status import Request, Status
 from bakehouse.runs.wire import Write
 
 ACTIVE: frozenset[Status] = frozenset({"queued", "running", "paused"})
@@ -37,30 +35,22 @@ def refuse_weaker(record: ExperimentRecord, request: Request | None, status: Exp
 
 
 def carry_out(
-    record: ExperimentRecord, request: Request | None, experiments: ExperimentStore, store: Store, artifacts: Artifacts
+    record: ExperimentRecord, request: Request | None, experiments: ExperimentStore, artifacts: Artifacts
 ) -> None:
-    """Sends a request to all runs of an experiment that are not over; with None resumes those that are paused."""
-    # Also to a run that was retried twice, which is not in its place any more. The newest come first: if a run leaves
-    # the queue, all younger ones of its experiment move forward.
-    for run_id, status in reversed(experiments.statuses(record.id).items()):
-        command = None if status in TERMINAL else command_for(request, status)
-        if command is None:
-            continue
-        # A user may ask for something else meanwhile.
-        if experiments.request(record.id) != request:
-            return
-        try:
-            artifacts.clean_up_after(store.command(run_id, command))
-        except (IllegalTransition, RunNotFound, RecordUnreadable):
-            continue  # the run has ended meanwhile, or cannot be claimed either
+    """Sends a request to all runs of an experiment that are not over, in one write; with None resumes those that are
+    paused. Does nothing if a user has asked for something else meanwhile."""
+    # Also to a run that was retried twice, which is not in its place any more.
+    command, statuses = command_for(request)
+    for run in experiments.command_all(record, command, statuses, request):
+        artifacts.clean_up_after(run)
 
 
 def opening_for_retry(
-    before: ExperimentRecord, cell: Cell, experiments: ExperimentStore, store: Store, artifacts: Artifacts
+    before: ExperimentRecord, cell: Cell, experiments: ExperimentStore, artifacts: Artifacts
 ) -> Write | None:
     """Returns what a retry of a run changes in the record of its experiment, which may have been stopped or cancelled;
     None if nothing. Of the runs that were not created before that, only those of the same seed and fold are created."""
-    after = reopened(before, experiments, store, artifacts)
+    after = reopened(before, experiments, artifacts)
     if before.has_dependents:
         place = cell.seed, cell.fold
         others = tuple(each for each in before.refused if (each.seed, each.fold) != place)
@@ -69,7 +59,7 @@ def opening_for_retry(
     elif after is before:
         return None
     # Always a write, so that a supervisor that has not seen the new run cannot end the experiment afterwards.
-    return experiments.change_write(before, after.model_copy(update={"updated_at": rfc3339(store.now())}))
+    return experiments.change_write(before, after.model_copy(update={"updated_at": rfc3339(experiments.now())}))
 
 
 def given_up_runs(
@@ -83,27 +73,21 @@ def given_up_runs(
             yield refused(each, TOO_LATE[before.request])
 
 
-def reopened(
-    record: ExperimentRecord, experiments: ExperimentStore, store: Store, artifacts: Artifacts
-) -> ExperimentRecord:
+def reopened(record: ExperimentRecord, experiments: ExperimentStore, artifacts: Artifacts) -> ExperimentRecord:
     """Returns the record of an experiment to which runs can be added, after its final request has reached all runs that
     there are."""
     if record.request not in FINAL:
         return record
-    carry_out(record, record.request, experiments, store, artifacts)
+    carry_out(record, record.request, experiments, artifacts)
     return record.model_copy(update={"request": None})
 
 
-def command_for(request: Request | None, status: Status) -> RequestAction | Resume | None:
-    """Returns what a run is asked for when its whole experiment is."""
-    match request, status:
-        case None, "paused" | "running":
-            return Resume()
-        case "pause", "running":
-            return RequestAction("pause")
-        case "stop", _:
-            return RequestAction("stop", cancels_new=True)
-        case "cancel", _:
-            return RequestAction("cancel")
+def command_for(request: Request | None) -> tuple[RequestAction | Resume, frozenset[Status]]:
+    """Returns what runs are asked for when their whole experiment is, and which runs, by their status."""
+    match request:
+        case None:
+            return Resume(), frozenset({"paused", "running"})
+        case "stop":
+            return RequestAction("stop", cancels_new=True), CONCERNED[request]
         case _:
-            return None
+            return RequestAction(request), CONCERNED[request]

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -35,15 +35,15 @@ from bakehouse.experiments.trials import answer_search, arm_of
 from bakehouse.recipe.problems import path_of
 from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs import wire
-from bakehouse.runs.commands import ChangePriority
+from bakehouse.runs.commands import ChangePriority, Command
 from bakehouse.runs.errors import ExperimentChanged
 from bakehouse.runs.keys import Keys, digest
 from bakehouse.runs.migrations import migrate_recipe
-from bakehouse.runs.record import CreatedExperiment, Idempotency, random_characters, rfc3339
+from bakehouse.runs.record import CreatedExperiment, Idempotency, Record, random_characters, rfc3339
 from bakehouse.runs.run import Run
 from bakehouse.runs.status import TERMINAL, Request, Status
 from bakehouse.runs.store import Store
-from bakehouse.runs.wire import Texts
+from bakehouse.runs.wire import Asked, Texts
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +151,10 @@ class ExperimentStore:
 
     # Reading
 
+    def now(self) -> int:
+        """Returns Redis's time in milliseconds."""
+        return self._store.now()
+
     def record(self, experiment_id: str) -> ExperimentRecord:
         """Returns the record. Raises ExperimentNotFound."""
         stored = self._redis.hgetall(self._keys.experiment(experiment_id))
@@ -165,12 +169,6 @@ class ExperimentStore:
         runs = self.runs(record)
         missing = missing_runs(record, runs)
         return shown(record, status_of(record, counts), counts, runs, missing, self._reason(record))
-
-    def request(self, experiment_id: str) -> Request | None:
-        """Returns what a user has asked for all runs of an experiment."""
-        stored = self._redis.hget(self._keys.experiment(experiment_id), "request")
-        request: Request | None = None if stored is None else json.loads(stored)
-        return request
 
     def brief(self, record: ExperimentRecord) -> Brief:
         """Returns the row of a list."""
@@ -318,6 +316,14 @@ class ExperimentStore:
             ids = [run_id for found in pipeline.execute() for run_id in wire.texts(found)]
         self._store.command_all(ids, ChangePriority(record.priority, even_if_running=True))
 
+    def command_all(
+        self, record: ExperimentRecord, command: Command, statuses: Collection[Status], request: Request | None
+    ) -> list[Record]:
+        """Applies a command to all runs of an experiment that have one of some statuses, in one write, if the
+        experiment is still asked for this; returns the records that it has changed."""
+        ids = [run_id for run_id, status in self.statuses(record.id).items() if status in statuses]
+        return self._store.command_all(ids, command, Asked(self._keys.experiment(record.id), request))
+
     def fields_of_runs(self, ids: Iterable[str], names: Sequence[str]) -> Iterator[tuple[str, Fields]]:
         """Yields some fields of runs, each as JSON, without reading the whole records."""
         listed = list(ids)
@@ -372,8 +378,14 @@ class ExperimentStore:
         """Returns the ids of deleted experiments whose runs may still be there."""
         return wire.texts(self._redis.zrange(self._keys.deleted_experiments(), 0, -1))
 
-    def forget_deleted(self, experiment_id: str) -> None:
-        """Notes that the runs of a deleted experiment are deleted."""
+    def delete_runs(self, ids: Sequence[str]) -> list[str]:
+        """Removes the records of runs that are over, in one write; leaves out those that others need. Returns the runs
+        that are gone, whose files the caller deletes."""
+        return self._store.delete_all(ids[::-1])
+
+    def forget_deleted(self, experiment_id: str, runs: Sequence[str]) -> None:
+        """Notes that the runs of a deleted experiment are deleted, with their files."""
+        self._store.forget_deleted(runs)
         self._redis.zrem(self._keys.deleted_experiments(), experiment_id)
 
     def forget_request(self, experiment_id: str) -> None:

@@ -1,7 +1,8 @@
 -- Compares and sets one record or several: carries out all writes, or changes nothing and says why; with `skips`, carries
 -- out those that it can. Follows queue.lua.
 -- KEYS, after those of queue.lua: the change stream, all runs by creation, the workers, [the idempotency key]
--- ARGV[1]: JSON {token, idempotency, idempotency_ttl, changes_length, skips}, which all writes share
+-- ARGV[1]: JSON {token, idempotency, idempotency_ttl, changes_length, skips, asked}, which all writes share; `asked` is
+--   false or {key, request}, the hash of an experiment and the request that it must still have
 -- ARGV[2], ...: for each write JSON {key, log, run, actor, expected_token, fields, events, remove, add, delete, unset,
 --   delete_log, sources, dependants, active, leaves, joins, is_claim, is_asked, experiment, replaces}; `leaves` and
 --   `joins` are the participants {key, priority, recovered} in whose queues the run was and will be, or false;
@@ -10,12 +11,14 @@
 -- Returns {outcome, Redis time in ms, seq, payload} of the first write, or of the one that is refused; depending on the
 --   outcome, the payload is {number of workers, place in the queue} (of a new record), the present record, the value of
 --   the idempotency key, the source run or data set that is missing, the dependants, or the run that was faster to
---   replace another one. With `skips`, the payload is the records whose writes were left out.
+--   replace another one. With `skips`, the payload is the records whose writes were left out because they have changed.
 local changes, runs, workers, idempotency = unpack(KEYS, 4)
 local shared = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
 local ms = math.floor(clock[1] * 1000 + clock[2] / 1000)
 local newest = 0
+-- The runs that these writes delete.
+local gone = {}
 
 local function read(text)
   local write = cjson.decode(text)
@@ -37,7 +40,10 @@ local function refusal(write)
     if redis.call('EXISTS', key) == 0 then return 'source_missing', source end
   end
   if write.dependants ~= '' then
-    local dependants = redis.call('ZRANGE', write.dependants, 0, -1)
+    local dependants = {}
+    for _, run in ipairs(redis.call('ZRANGE', write.dependants, 0, -1)) do
+      if not gone[run] then dependants[#dependants + 1] = run end
+    end
     if #dependants > 0 then return 'has_dependants', dependants end
   end
   for _, key in ipairs(write.active) do
@@ -135,12 +141,18 @@ if idempotency then
   local value = redis.call('GET', idempotency)
   if value then return {'replayed', ms, 0, value} end
 end
-local accepted, skipped = {}, {}
+-- A user may have asked for something else meanwhile.
+if shared.asked and redis.call('HGET', shared.asked.key, 'request') ~= shared.asked.request then
+  return {'asked_otherwise', ms, 0, ''}
+end
+local accepted, changed = {}, {}
 for _, write in ipairs(writes) do
   local outcome, payload = refusal(write)
-  if not outcome then accepted[#accepted + 1] = write
-  elseif shared.skips then skipped[#skipped + 1] = write.run
-  else return {outcome, ms, write.seq, payload} end
+  if not outcome then
+    accepted[#accepted + 1] = write
+    gone[write.run] = #write.delete > 0
+  elseif not shared.skips then return {outcome, ms, write.seq, payload}
+  elseif outcome == 'conflict' then changed[#changed + 1] = write.run end
 end
 -- If a run leaves a queue, all younger ones move forward; if it joins one, all younger ones move back. Thus the runs leave
 -- from the last to the first and join from the first to the last: none moves that is itself among the writes.
@@ -149,7 +161,7 @@ for index = #accepted, 1, -1 do
   if write.leaves then (write.is_claim and take or leave)(write.leaves, write.run) end
 end
 for _, write in ipairs(accepted) do carry_out(write) end
-if shared.skips then return {'done', ms, 0, skipped} end
+if shared.skips then return {'done', ms, 0, changed} end
 if idempotency then redis.call('SET', idempotency, shared.idempotency, 'PX', shared.idempotency_ttl) end
 local first = writes[1]
 if first.expected_token ~= '' then return {'done', ms, first.seq, {}} end

@@ -182,6 +182,10 @@ class Keys:
         """Returns the key of the sorted set of runs that are over and may still have resume states on disk."""
         return f"{self.tenant}:unclean"
 
+    def deleted_runs(self) -> str:
+        """Returns the key of the sorted set of deleted runs of experiments whose files may still be there."""
+        return f"{self.tenant}:deleted_runs"
+
     def marker(self) -> str:
         """Returns the key of the string with the marker of the folder that holds the runs' files."""
         return f"{self.tenant}:marker"

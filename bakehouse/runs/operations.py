@@ -220,10 +220,17 @@ class Operations:
                         raise OwnershipLost(record.id)
                     record = changed
 
-    def command_all(self, ids: Sequence[str], command: Command) -> Operation[None]:
+    def command_all(
+        self, ids: Sequence[str], command: Command, asked: wire.Asked | None = None
+    ) -> Operation[list[Record]]:
         """Applies a command to many runs, from the oldest to the youngest, in one write; leaves out those that are gone
-        or do not allow it. Runs that were changed meanwhile are read again, and follow in another write."""
+        or do not allow it. Runs that were changed meanwhile are read again, and follow in another write.
+
+        Returns the records that it has changed; after a lost reply perhaps not all of them. Changes nothing if the
+        experiment is not asked for this any more.
+        """
         left = list(ids)
+        changed: dict[str, Record] = {}
         while left:
             hashes = yield [methodcaller("hgetall", self._keys.run(run_id)) for run_id in left]
             now = yield from self.now()
@@ -234,11 +241,40 @@ class Operations:
                     after, events = reduce(record, command, now)
                     if after is not record:
                         writes.append(wire.change(self._keys, record, after, events, actor_of(command)))
+                        changed[after.id] = after
             if not writes:
-                return
+                break
+            reply = yield from self._write(writes, skips=True, asked=asked)
+            match reply.outcome:
+                case "asked_otherwise":
+                    return []
+                # The reply to the first try was lost, so all of them are read again.
+                case "repeated":
+                    continue
+                case _:
+                    left = wire.texts(reply.payload)
+        return list(changed.values())
+
+    def delete_all(self, ids: Sequence[str]) -> Operation[list[str]]:
+        """Removes every key of many runs, from the youngest to the oldest, in one write, and notes that their files are
+        to be deleted; leaves out those that are not over, or that other runs build on. Returns the runs that are
+        gone."""
+        left = list(ids)
+        while left:
+            hashes = yield [methodcaller("hgetall", self._keys.run(run_id)) for run_id in left]
+            writes = []
+            for fields in filter(None, hashes):
+                with suppress(RecordUnreadable):
+                    record = wire.decode(fields)
+                    if record.is_over:
+                        writes.append(wire.deletion(self._keys, record, notes_files=True))
+            if not writes:
+                break
             reply = yield from self._write(writes, skips=True)
-            # The reply to the first try was lost, so all of them are read again.
-            left = left if reply.outcome == "repeated" else wire.texts(reply.payload)
+            # A rename in the meantime changes the indexes that list a run, so its record is read again.
+            left = wire.texts(reply.payload)
+        there = (yield [methodcaller("exists", self._keys.run(run_id)) for run_id in ids]) if ids else []
+        return [run_id for run_id, exists in zip(ids, there, strict=True) if not exists]
 
     def delete(self, run_id: str) -> Operation[None]:
         """Removes every key of a run that is over and that no other run builds on; the caller deletes its files."""
@@ -310,12 +346,14 @@ class Operations:
         answer: Mapping[str, str] = NO_ANSWER,
         *,
         skips: bool = False,
+        asked: wire.Asked | None = None,
     ) -> Operation[wire.Reply]:
         # If the client repeats the call after a lost reply, it sends the same token, and the script recognizes it.
         token = secrets.token_hex(16)
         value = json.dumps({**answer, "body_sha256": idempotency.body_sha256}) if idempotency else ""
         keys = self._keys.of_script(digest(idempotency.key) if idempotency else None)
-        (reply,) = yield from self._call([], COMMIT, keys, wire.script_arguments(writes, token, value, skips=skips))
+        arguments = wire.script_arguments(writes, token, value, skips=skips, asked=asked)
+        (reply,) = yield from self._call([], COMMIT, keys, arguments)
         outcome, milliseconds, seq, payload = reply
         self.clock.set(milliseconds)
         return wire.Reply(wire.text(outcome), token, seq, payload)  # type: ignore[arg-type]

@@ -114,10 +114,10 @@ class Store:
         """Reads a run's record and applies a command to it."""
         return self._carry_out(self._operations.command(run_id, command))
 
-    def command_all(self, ids: Sequence[str], command: Command) -> None:
+    def command_all(self, ids: Sequence[str], command: Command, asked: wire.Asked | None = None) -> list[Record]:
         """Applies a command to many runs, from the oldest to the youngest, in one write; leaves out those that are gone
-        or do not allow it."""
-        self._carry_out(self._operations.command_all(ids, command))
+        or do not allow it. Returns the records that it has changed."""
+        return self._carry_out(self._operations.command_all(ids, command, asked))
 
     def commit(self, record: Record, command: Command) -> Record:
         """Applies a command to a record and returns the result; if the record was changed meanwhile, applies it to the
@@ -132,6 +132,21 @@ class Store:
     def delete(self, run_id: str) -> None:
         """Removes every key of a run that is over and that no other run builds on; the caller deletes its files."""
         self._carry_out(self._operations.delete(run_id))
+
+    def delete_all(self, ids: Sequence[str]) -> list[str]:
+        """Removes every key of many runs, from the youngest to the oldest, in one write; leaves out those that are not
+        over, or that other runs build on. The caller deletes the files of the runs that are gone, which this returns,
+        and calls `forget_deleted`."""
+        return self._carry_out(self._operations.delete_all(ids))
+
+    def deleted(self, *, limit: int) -> list[str]:
+        """Returns some of the deleted runs whose files may still be there."""
+        return wire.texts(self._redis.zrange(self._keys.deleted_runs(), 0, limit - 1))
+
+    def forget_deleted(self, ids: Sequence[str]) -> None:
+        """Notes that the files of deleted runs are deleted."""
+        if ids:
+            self._redis.zrem(self._keys.deleted_runs(), *ids)
 
     def archive(self, run_id: str, *, seq: int) -> bool:
         """Packs the record of a finished run, and deletes its log, whose `seq` events must be in its file. Returns

@@ -17,7 +17,7 @@ from bakehouse.runs.pace import Pace
 from bakehouse.runs.packing import pack, unpack
 from bakehouse.runs.record import FORMAT, Held, NewEvent, Record, queue_place, rfc3339
 from bakehouse.runs.run import Event, QueuePlace, Run
-from bakehouse.runs.status import Actor
+from bakehouse.runs.status import Actor, Request
 
 # The script writes these fields itself.
 BY_SCRIPT = {"token", "seq"}
@@ -42,7 +42,7 @@ NOTHING: Texts = {}
 Fields = Mapping[Text, Text] | Mapping[bytes, bytes] | Mapping[str, str]
 Outcome = Literal[
     "done", "repeated", "conflict", "absent", "replayed", "source_missing", "has_dependants", "active", "replaced",
-    "held",
+    "held", "asked_otherwise",
 ]  # fmt: skip
 
 
@@ -220,8 +220,9 @@ def without_turns(indexes: Mapping[str, str]) -> dict[str, str]:
     return {key: score for key, score in indexes.items() if score != BY_TURN}
 
 
-def deletion(keys: Keys, record: Record) -> Write:
-    """Describes the deletion of every key of a run; it is carried out only if no other run builds on its weights."""
+def deletion(keys: Keys, record: Record, *, notes_files: bool = False) -> Write:
+    """Describes the deletion of every key of a run; it is carried out only if no other run builds on its weights. With
+    `notes_files`, the run is listed among those whose files may still be there."""
     delete = [keys.run(record.id), keys.log(record.id)]
     # Otherwise a repeated POST would be answered with a run that no longer exists.
     if record.idempotency:
@@ -236,7 +237,7 @@ def deletion(keys: Keys, record: Record) -> Write:
         events=(),
         # If an index had changed since the record was read, the token would differ and nothing would be deleted.
         remove=keys.indexes(record),
-        add={},
+        add={keys.deleted_runs(): IN_ORDER} if notes_files else {},
         delete=delete,
         dependants=keys.dependants(record.id),
     )
@@ -264,7 +265,18 @@ def archival(keys: Keys, record: Record, stored: Texts) -> Write:
     )
 
 
-def script_arguments(writes: Iterable[Write], token: str, answer: str = "", *, skips: bool = False) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an experiment must still be asked for when its runs are written."""
+
+    key: str
+    """The key of the experiment's hash."""
+    request: Request | None
+
+
+def script_arguments(
+    writes: Iterable[Write], token: str, answer: str = "", *, skips: bool = False, asked: Asked | None = None
+) -> list[str]:
     """Encodes writes, with the random token that identifies them, as the arguments of the script. `answer` is stored
     under the idempotency key, if the call has one. With `skips`, a write that is refused does not stop the others."""
     shared = {
@@ -274,6 +286,7 @@ def script_arguments(writes: Iterable[Write], token: str, answer: str = "", *, s
         "idempotency_ttl": IDEMPOTENCY_TTL_MS,
         "changes_length": CHANGES_MAX_LENGTH,
         "skips": skips,
+        "asked": asked is not None and {"key": asked.key, "request": to_json(asked.request)},
     }
     return [ARGUMENTS.encode(shared), *map(write_argument, writes)]
 

@@ -193,6 +193,33 @@ def test_cancel_ends_all_runs_and_delete_removes_them(api: httpx.Client, worker:
     assert problem(api.get(path), 404, "experiment_not_found")
 
 
+def test_requests_for_hundreds_of_runs_and_their_deletion_are_a_write_each(
+    api: httpx.Client, worker: FakeWorker, service: RunningService
+) -> None:
+    experiment = post(api, {**ABLATION, "seeds": 75})
+    path = f"/v1/experiments/{experiment['id']}"
+    for each in experiment["runs"][:40]:
+        worker.claim(each["run"])
+    with connect(service.redis_url, patient=True) as redis:
+        for action, counts in (
+            ("pause", {"queued": 260, "running": 40}),
+            ("resume", {"queued": 260, "running": 40}),
+            ("stop", {"running": 40, "cancelled": 260}),
+            ("cancel", {"running": 40, "cancelled": 260}),
+        ):
+            redis.config_resetstat()
+            assert api.post(f"{path}/{action}").json()["counts"] == counts
+            # One for the record of the experiment, and one for its runs.
+            assert redis.info("commandstats")["cmdstat_evalsha"]["calls"] == 2
+        for each in experiment["runs"][:40]:
+            worker.cancel(each["run"])
+        redis.config_resetstat()
+        assert len(api.delete(path, timeout=60).json()["runs"]) == 300
+        assert redis.info("commandstats")["cmdstat_evalsha"]["calls"] == 2
+        assert not redis.exists(Keys().deleted_runs())
+    assert api.get("/v1/runs").json()["data"] == []
+
+
 def test_a_damaged_run_does_not_keep_others_from_being_cancelled(api: httpx.Client, service: RunningService) -> None:
     experiment = post(api)
     damaged = experiment["runs"][-1]["run"]

@@ -77,6 +77,7 @@ class Supervisor:
         self.leases = Watch()
         self.requests = Watch()
         self.deletions = Watch()
+        self.deleted_runs = Watch()
         self.folder_lost_since: float | None = None
         self.reported: set[str] = set()
         # When a part of the work for a run that has failed is tried again, by run.
@@ -102,6 +103,7 @@ class Supervisor:
                 self.guard(self.check_owners)
                 self.guard(self.carry_out_requests)
                 self.guard(self.carry_out_deletions)
+                self.guard(self.delete_left_files)
                 # Before the searches, which create as many runs as there are workers, and before the wake-ups.
                 self.guard(self.remove_dead_processes)
                 self.guard(self.carry_on_experiments)
@@ -162,7 +164,7 @@ class Supervisor:
         """Sends what a user has asked for an experiment to those of its runs that it has not reached."""
         counts = self.experiments.brief(record).counts.keys()
         if counts & CONCERNED[record.request]:
-            carry_out(record, record.request, self.experiments, self.store, self.artifacts)
+            carry_out(record, record.request, self.experiments, self.artifacts)
         # A search that is paused between two trials must stay so.
         elif record.is_complete and counts <= TERMINAL:
             self.experiments.forget_request(record.id)
@@ -174,7 +176,18 @@ class Supervisor:
         for experiment_id in deleted:
             left = len(self.experiments.run_ids(experiment_id))
             if self.deletions.seconds(experiment_id, left) > DELETION_GRACE_SECONDS:
-                self.guard(delete_runs, experiment_id, self.experiments, self.store, self.artifacts)
+                self.guard(delete_runs, experiment_id, self.experiments, self.artifacts)
+
+    def delete_left_files(self) -> None:
+        """Deletes the files of deleted runs, if the process that has deleted the runs has ended meanwhile."""
+        left = self.store.deleted(limit=RUNS_PER_TICK + len(self.postponed))
+        if self.deleted_runs.seconds("files", left) > DELETION_GRACE_SECONDS:
+            self.for_each(left, self.delete_files)
+
+    def delete_files(self, run_id: str) -> None:
+        """Deletes the files of a deleted run."""
+        self.artifacts.delete_run(run_id)
+        self.store.forget_deleted([run_id])
 
     def check_folder(self) -> bool:
         """Returns whether the folder is the registered one; False for the first seconds in which nobody can tell.

@@ -328,6 +328,22 @@ def test_a_replaced_checkpoint_is_purged_ten_minutes_later(
     assert supervised.store.purgeable(supervised.store.now()) == []
 
 
+def test_the_files_of_deleted_runs_are_deleted_if_the_service_has_ended_before_that(
+    supervised: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = supervised.claimed(FAR)
+    digest = publish_best(supervised, run_id, 1)
+    supervised.store.command(run_id, Succeed("far", "epochs_done", PROVENANCE, {}))
+    assert supervised.store.delete_all([run_id]) == [run_id]
+    supervised.supervisor.delete_left_files()
+    # The service deletes them by itself.
+    assert supervised.artifacts.checkpoint_path(run_id, digest).exists()
+    supervised.let_pass(6000, monkeypatch)
+    supervised.supervisor.delete_left_files()
+    assert not supervised.artifacts.checkpoint_path(run_id, digest).exists()
+    assert supervised.store.deleted(limit=10) == []
+
+
 def publish_best(supervised: Supervised, run_id: str, epoch: int) -> str:
     """Publishes a best checkpoint; returns its digest."""
     stored = supervised.artifacts.write_checkpoint(run_id, b"%d" % epoch, {})
