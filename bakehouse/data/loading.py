@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -54,11 +55,24 @@ class StoredInputs:
         """Reads all rows."""
         return self._choose(self.stored)
 
+    @cached_property
+    def _runs(self) -> list[tuple[int, int, int]]:
+        """The position among `columns`, the first column and the end of each run of columns that follow each other. A
+        run is copied and converted at once, in less than two thirds of the time that single columns take."""
+        assert self.columns is not None
+        columns = np.array(self.columns)
+        places = np.flatnonzero(np.diff(columns, prepend=-2) != 1).tolist()
+        ends = [*places[1:], len(columns)]
+        return [
+            (place, self.columns[place], self.columns[end - 1] + 1) for place, end in zip(places, ends, strict=True)
+        ]
+
     def _choose(self, block: Array) -> Array:
         if self.columns is None:
             return block
-        # Not indexed, which would place the columns one after the other in memory.
-        rows: Array = block.take(self.columns, axis=1).astype(self.dtype)
+        rows: Array = np.empty((len(block), len(self.columns)), self.dtype)
+        for place, first, end in self._runs:
+            rows[:, place : place + end - first] = block[:, first:end]
         for place, values in self.class_values.items():
             is_known = ~np.isnan(rows[:, place])
             rows[is_known, place] = np.searchsorted(values, rows[is_known, place])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import TimeSeriesSplit
 
-from bakehouse.data.loading import labelled_rows, load
+from bakehouse.data.loading import StoredInputs, labelled_rows, load
 from bakehouse.data.packed_folders import read_card
 from bakehouse.data.packing import pack
 from bakehouse.data.splits import split_as_planned
@@ -68,6 +68,15 @@ def test_pictures_are_packed_too(tmp_path: Path, save_picture: Callable[..., Non
     assert (card.classes, card.class_counts, card.origin) == (("cat", "dog"), (6, 6), "folder pets")
     assert load_arrays(tmp_path / "packed").x.dtype == np.uint8
     assert read_card(tmp_path / "packed") == card
+
+
+@pytest.mark.parametrize("columns", [(0, 1, 2, 3, 4), (1, 2, 4), (4, 2, 3, 0), (3,)])
+def test_the_columns_of_a_table_are_taken_in_their_order(columns: tuple[int, ...]) -> None:
+    table = np.random.default_rng(0).normal(size=(30, 5))
+    rows = np.array([7, 0, 29, 7])
+    taken = StoredInputs(table, np.dtype(np.float32), columns).take(rows)
+    np.testing.assert_array_equal(taken, table[rows][:, columns].astype(np.float32))
+    assert taken.flags.c_contiguous
 
 
 def test_the_fingerprint_is_of_arrays_and_classes_alone(tmp_path: Path) -> None:
