@@ -82,7 +82,10 @@ class Settings(BaseModel):
 
     # The package pydantic-settings does this too, but an import of it takes as long as one of pydantic.
     def __init__(self, **chosen: Any) -> None:
-        variables = {name.lower().removeprefix(PREFIX): os.environ[name] for name in os.environ if is_setting(name)}
+        # An empty variable is like none: Compose sets those to empty that nobody has chosen.
+        variables = {
+            name.lower().removeprefix(PREFIX): text for name, text in os.environ.items() if text and is_setting(name)
+        }
         super().__init__(**{**variables, **chosen})
 
     home: AbsolutePath = Path(".bakehouse")

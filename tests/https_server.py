@@ -31,10 +31,12 @@ class HttpsServer:
         return f"localhost:{self.port}"
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Makes a certificate for this machine that is its own authority; returns it and its key."""
+THIS_MACHINE = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+
+
+def make_certificate(folder: Path, names: str = THIS_MACHINE) -> tuple[Path, Path]:
+    """Makes a certificate for these names that is its own authority; returns it and its key."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
     kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     files = ("-keyout", str(key), "-out", str(certificate))
     command = ("openssl", "req", "-x509", *kind, "-days", "2", "-subj", "/CN=localhost", "-addext", names, *files)
@@ -43,9 +45,9 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def https_server(folder: Path) -> Iterator[HttpsServer]:
+def https_server(folder: Path, names: str = THIS_MACHINE) -> Iterator[HttpsServer]:
     """Runs a server for the length of the block."""
-    certificate, key = make_certificate(folder)
+    certificate, key = make_certificate(folder, names)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -11,11 +11,24 @@ from typing import Any
 
 import pytest
 
+from bakehouse.settings import is_setting
+
 ROOT = Path(__file__).parents[1]
 TOOLS = Path(sys.executable).parent
 PASSWORD = "S3cretOfThisTest"
 SERVICES = ["redis", "service", "worker", "worker-gpu"]
 OURS = ["service", "worker", "worker-gpu"]
+
+
+FILES = ("docker-compose.yml", "docker-compose.shared.yml", "docker-compose.fetch.yml")
+FETCHING = (
+    "BAKEHOUSE_DATASET_HOSTS",
+    "BAKEHOUSE_PRIVATE_DATASET_HOSTS",
+    "BAKEHOUSE_S3_ENDPOINT",
+    "BAKEHOUSE_S3_REGION",
+)
+NO_SETTINGS = ("BAKEHOUSE_REDIS_PASSWORD", "BAKEHOUSE_REDIS_BIND", "BAKEHOUSE_STATE")
+"""What `.env` has for Compose alone."""
 
 
 def docker_compose(password: str, *files: str, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -170,6 +183,38 @@ def test_redis_is_not_published_by_accident(name: str) -> None:
     assert f"into .env, as {name}" in refused.stderr
 
 
+def test_every_setting_in_the_compose_files_exists() -> None:
+    text = "".join((ROOT / file).read_text() for file in FILES)
+    names = set(re.findall(r"BAKEHOUSE_[A-Z0-9_]+", text)) - set(NO_SETTINGS)
+    assert {*FETCHING, "BAKEHOUSE_S3_CREDENTIALS"} < names
+    assert [name for name in names if not is_setting(name)] == []
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_service_and_workers_know_where_data_sets_may_be_fetched_from(name: str) -> None:
+    chosen = dict.fromkeys(FETCHING, "chosen")
+    ended = docker_compose(PASSWORD, **chosen)
+    environment = json.loads(ended.stdout)["services"][name]["environment"]
+    assert {key: environment[key] for key in FETCHING} == chosen
+    # Not chosen, they are empty, which is like none.
+    assert {services()[name]["environment"][key] for key in FETCHING} == {""}
+
+
+def test_workers_that_fetch_have_a_way_out_and_alone_the_access_key() -> None:
+    for file, place in (("/etc/key", "/run/secrets/s3_credentials"), ("", "")):
+        ended = docker_compose(PASSWORD, "docker-compose.fetch.yml", BAKEHOUSE_S3_CREDENTIALS=file)
+        assert ended.returncode == 0, ended.stderr
+        project = json.loads(ended.stdout)
+        assert project["secrets"]["s3_credentials"]["file"] == (file or "/dev/null")
+        for name, service in project["services"].items():
+            if name.startswith("worker"):
+                assert sorted(service["networks"]) == ["inside", "outside"]
+                assert service["environment"].pop("BAKEHOUSE_S3_CREDENTIALS") == place
+                assert [secret["source"] for secret in service.pop("secrets")] == ["s3_credentials"]
+                service["networks"] = services()[name]["networks"]
+            assert service == services()[name]
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/several_users.md"])
 def test_the_commands_for_compose_name_what_exists(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
@@ -178,6 +223,6 @@ def test_the_commands_for_compose_name_what_exists(page: str) -> None:
     assert names <= set(SERVICES)
     assert set(re.findall(r"--profile (\w+)", text)) == {"gpu"}
     assert all((ROOT / file).exists() for file in re.findall(r"-f (\S+\.yml)", text))
-    compose = "".join((ROOT / file).read_text() for file in ("docker-compose.yml", "docker-compose.shared.yml"))
+    compose = "".join((ROOT / file).read_text() for file in FILES)
     for setting in re.findall(r'echo "(BAKEHOUSE_\w+)=', text):
         assert f"${{{setting}:" in compose

@@ -29,6 +29,14 @@ def test_a_setting_comes_from_an_argument_or_else_the_environment_or_else_the_de
     assert Settings(port=83).base_url == "http://127.0.0.1:83"
 
 
+def test_an_empty_variable_is_like_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"BAKEHOUSE_{name.upper()}", "")
+    settings = Settings()
+    assert (settings.s3_endpoint, settings.s3_credentials, settings.data, settings.port) == (None, None, None, 8000)
+    assert settings.s3_region == "us-east-1"
+
+
 def test_an_invalid_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAKEHOUSE_WORKERS", "-1")
     with pytest.raises(ValidationError) as caught:
