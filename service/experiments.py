@@ -16,7 +16,7 @@ from bakehouse.experiments.extension import extend_document, point_into_extensio
 from bakehouse.experiments.filling import fill, find_reusable
 from bakehouse.experiments.missing import missing_runs
 from bakehouse.experiments.planned_arms import PlannedArm, independent_recipe, plan_arms, plan_searched
-from bakehouse.experiments.planning import described, metric_of, places
+from bakehouse.experiments.planning import described, metric_of, places, refuse_arms_without_metric
 from bakehouse.experiments.question import Question, count_runs, folds_of, in_first_fold, read_experiment
 from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker, reopened
 from bakehouse.experiments.space import check_space
@@ -85,9 +85,10 @@ async def plan(services: Services, posted: object) -> Planned:
     make_template = await services.preparation.templates()
     # In one thread: to change threads for each of a thousand arms takes as long as to plan them.
     arms = await run_in_threadpool(plan_arms, question, folds_of(question.document), make_template)
-    # All arms have the same targets.
     prepared = await run_in_threadpool(prepare, independent_recipe(question))
     metric = metric_of(question.document, question.recipe, prepared.plan)
+    check = partial(refuse_arms_without_metric, plan_of=lambda recipe: prepare(recipe).plan)
+    await run_in_threadpool(check, question, arms, metric)
     baseline = next(arm for arm in arms if arm.name == question.arms.baseline)
     return Planned(question, baseline.planned, arms, metric)
 

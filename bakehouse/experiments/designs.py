@@ -1,6 +1,7 @@
 """Expands the design of an experiment into arms: the recipes that are compared."""
 
 import json
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -88,6 +89,7 @@ def expand_variants(design: Variants, recipe: Recipe) -> Arms:
     arms = []
     for name, patch in design.variants.items():
         place = "/design/variants" + pointer([name])
+        refuse_invisible(name, place)
         sources = {changed: place + changed for changed in places(patch)}
         for set_by_all in SET_FOR_ALL.keys() & sources:
             raise invalid(
@@ -95,6 +97,12 @@ def expand_variants(design: Variants, recipe: Recipe) -> Arms:
             )
         arms.append(Arm(name, merge_patch(document, recipe_with_stand_ins(patch)), sources))
     return Arms(tuple(arms), baseline)
+
+
+def refuse_invisible(name: str, place: str) -> None:
+    """Refuses the name of an arm that tables, files and terminals cannot show."""
+    if not name.strip() or any(unicodedata.category(character) == "Cc" for character in name):
+        raise invalid(place, "name", "the name of an arm needs a visible character, and no control characters")
 
 
 def places(patch: object, path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -216,6 +224,9 @@ def value_text(value: object) -> str:
 
 def expand_ablation(design: Ablation, recipe: Recipe) -> Arms:
     found = chosen_switches(design.ingredients, recipe)
+    if design.ingredients == []:
+        message = "names no ingredient; leave it out to switch off each one that is on"
+        raise invalid("/design/ingredients", "nothing_to_ablate", message)
     if not found:
         message = "the recipe has no ingredient that is on, so there is nothing to take away"
         raise invalid("/recipe", "nothing_to_ablate", message)

@@ -1,9 +1,9 @@
 """Defines the document of an experiment: what is posted to `/v1/experiments`."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from bakehouse.model import JsonObject, Model
@@ -159,6 +159,13 @@ class Search(Model):
     """Whether runs that are far behind others at the same epoch are ended early."""
     confirm: Confirm | None = None
 
+    @model_validator(mode="after")
+    def confirm_no_more_than_all_trials(self) -> Self:
+        """Lowers the default number of winners to the number of trials; a number that was posted stays."""
+        if self.confirm is not None and "top" not in self.confirm.model_fields_set and self.confirm.top > self.trials:
+            return self.model_copy(update={"confirm": self.confirm.model_copy(update={"top": self.trials})})
+        return self
+
 
 AnyDesign = Variants | Grid | Ablation | Factorial | Search
 Design = Annotated[AnyDesign, Field(discriminator="type")]
@@ -189,7 +196,7 @@ class ExperimentDocument(Model):
 
 
 PLAIN_MESSAGES = {
-    "dict_type": "should be an object", "model_attributes_type": "should be an object", "list_type": "should be a list",
+    "dict_type": "should be an object", "model_attributes_type": "should be an object",
 }  # fmt: skip
 # The same codes as for the problems of a recipe.
 CODES = {
@@ -227,8 +234,10 @@ def problems(
             case "union_tag_invalid" | "union_tag_not_found":
                 kinds = AnySpace if "space" in path else AnyDesign
                 allowed = tuple(kind.model_fields["type"].annotation.__args__[0] for kind in get_args(kinds))
-                given = error.get("ctx", {}).get("tag")
-                message = "needs a type" if given is None else f"unknown type {given!r}{did_you_mean(given, allowed)}"
+                given = error["input"].get("type") if isinstance(error["input"], dict) else None
+                message = "needs a type"
+                if isinstance(given, str):
+                    message = f"unknown type {given!r}{did_you_mean(given, allowed)}"
                 path.append("type")
             case "value_error":
                 message = str(error["ctx"]["error"])
@@ -251,4 +260,5 @@ def locate(location: tuple[int | str, ...], root: type[Model]) -> tuple[list[str
             owner = CLASSES[str(step)]
         elif step != "[key]":
             path.append(step)
+            owner = Confirm if owner is Search and path == ["design", "confirm"] else owner
     return path, owner

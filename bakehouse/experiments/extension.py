@@ -1,6 +1,7 @@
 """Adds seeds, variants or values of axes to the document of an experiment."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
@@ -10,15 +11,18 @@ from bakehouse.experiments.document import problems as problems_of
 from bakehouse.model import JsonObject, Model
 from bakehouse.recipe.problems import Problem, RecipeInvalid, path_of, pointer
 
+Values = Annotated[list[object], Field(min_length=1)]
+"""Values to add to an axis."""
+
 
 class Extension(Model):
     """What to add to an experiment; at least one of these."""
 
     seeds: Seeds | None = None
     """Seeds to add, or the number of seeds that there should be; those that are there already are left out."""
-    variants: dict[ArmName, JsonObject] | None = None
+    variants: Annotated[dict[ArmName, JsonObject], Field(min_length=1)] | None = None
     """Variants to add to a design of the type `variants`."""
-    axes: dict[Pointer, list[object]] | None = Field(default=None, max_length=10)
+    axes: Annotated[dict[Pointer, Values], Field(min_length=1, max_length=10)] | None = None
     """Values to add to axes of a design of the type `grid`."""
 
 
@@ -83,7 +87,7 @@ def posted_place(document: ExperimentDocument, posted: JsonObject, place: str) -
 
 
 def read_extension(posted: object) -> Extension:
-    if not isinstance(posted, dict) or not posted:
+    if not isinstance(posted, dict) or all(value is None for value in posted.values()):
         raise invalid("", "object_type", "needs an object with seeds, variants or axes", tuple(Extension.model_fields))
     try:
         return Extension.model_validate(posted)

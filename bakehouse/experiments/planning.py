@@ -1,23 +1,25 @@
 """Makes the record and the runs of an experiment from arms that are planned."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bakehouse.experiments.designs import invalid
 from bakehouse.experiments.document import ExperimentDocument
 from bakehouse.experiments.experiment import ExperimentArm, PlacedRun
 from bakehouse.experiments.planned_arms import PlannedArm
+from bakehouse.experiments.question import Question, in_first_fold, point_into_document
 from bakehouse.experiments.stand_ins import stand_in, with_references
 from bakehouse.model import JsonObject
 from bakehouse.plan.heads import monitors
 from bakehouse.plan.plan import Plan
 from bakehouse.recipe.evaluation import CLASS_MEASURES
-from bakehouse.recipe.problems import did_you_mean, pointer
+from bakehouse.recipe.problems import Problem, RecipeInvalid, did_you_mean, pointer
 from bakehouse.recipe.recipe import MAX_NAME_CHARACTERS, Recipe
 from bakehouse.runs.run import Cell, Run
 from bakehouse.runs.template import RunTemplate
 from bakehouse.runs.wire import Texts
 
+# The places of a recipe that decide which metrics there are, besides the whole data set.
+CHOOSE_TARGET = ("/dataset/id", "/dataset/target")
 NO_DIFFERENCE = frozenset({"name", "labels", "seed", "version"})
 
 
@@ -115,18 +117,47 @@ def differences(base: JsonObject, other: JsonObject, path: tuple[str, ...] = ())
 
 def metric_of(document: ExperimentDocument, recipe: Recipe, plan: Plan) -> str:
     """Returns the metric that an experiment compares. Raises RecipeInvalid if its runs do not measure it."""
-    allowed = monitors(plan.data.targets)
     metric = document.metric
     if metric is None:
         monitor = recipe.evaluation.monitor
         accuracy = "validation_accuracy"
-        return accuracy if monitor == "validation_loss" and accuracy in allowed else monitor
-    if metric not in allowed:
-        raise invalid(
-            "/metric", "not_allowed", f"there is no metric {metric!r} here{did_you_mean(metric, allowed)}", allowed
-        )
-    measure = next((each for each in CLASS_MEASURES if metric.endswith(f"_{each}")), None)
-    if measure and measure not in recipe.evaluation.metrics and metric != recipe.evaluation.monitor:
-        message = f"the runs do not measure it: add {measure!r} to /recipe/evaluation/metrics"
-        raise invalid("/metric", "not_measured", message)
+        return accuracy if monitor == "validation_loss" and accuracy in monitors(plan.data.targets) else monitor
+    problem = why_not_measured(metric, recipe, plan)
+    if problem is not None:
+        raise RecipeInvalid([problem.model_copy(update={"pointer": "/metric"})])
     return metric
+
+
+def why_not_measured(metric: str, recipe: Recipe, plan: Plan) -> Problem | None:
+    """Returns the problem of a recipe whose runs do not measure a metric; None if they do."""
+    allowed = monitors(plan.data.targets)
+    if metric not in allowed:
+        message = f"there is no metric {metric!r} here{did_you_mean(metric, allowed)}"
+        return Problem(pointer="/dataset", code="not_allowed", message=message, allowed=allowed)
+    measure = next((each for each in CLASS_MEASURES if metric.endswith(f"_{each}")), None)
+    if measure is None or measure in recipe.evaluation.metrics or metric == recipe.evaluation.monitor:
+        return None
+    message = f"the runs do not measure it: add {measure!r} to /recipe/evaluation/metrics"
+    return Problem(pointer="/evaluation/metrics", code="not_measured", message=message)
+
+
+def refuse_arms_without_metric(
+    question: Question, planned: Sequence[PlannedArm], metric: str, plan_of: Callable[[JsonObject], Plan]
+) -> None:
+    """Refuses arms that cannot be compared because their runs do not have the metric. An arm on which others build
+    need not be compared: it may be trained on another task."""
+    sources = {name for arm in planned for name in arm.builds_on}
+    known: set[str] = set()
+    for arm, each in zip(question.arms.arms, planned, strict=True):
+        recipe = each.planned.recipe
+        # What decides which metrics there are. To plan each of a thousand arms again would take seconds.
+        measured = [recipe.dataset.id, recipe.dataset.target, recipe.objective.tasks, recipe.evaluation]
+        key = repr(measured)
+        if key in known or each.builds_on or each.name in sources:
+            continue
+        known.add(key)
+        problem = why_not_measured(metric, recipe, plan_of(in_first_fold(arm.recipe, question.document)))
+        if problem is not None:
+            choices = (place for place in CHOOSE_TARGET if problem.pointer == "/dataset" and place in arm.sources)
+            placed = problem.model_copy(update={"pointer": next(choices, problem.pointer)})
+            raise point_into_document(arm, question.document, RecipeInvalid([placed]))

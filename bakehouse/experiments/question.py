@@ -13,6 +13,7 @@ from bakehouse.experiments.references import (
 )
 from bakehouse.experiments.stand_ins import recipe_with_stand_ins
 from bakehouse.model import JsonObject
+from bakehouse.plurals import count_of
 from bakehouse.recipe.problems import Problem, RecipeInvalid, path_of, posted_pointer
 from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
@@ -40,6 +41,7 @@ def read_experiment(posted: object) -> Question:
         raise with_arm_names(error, document) from error
     question = Question(document, recipe, arms)
     refuse_too_many_runs(question)
+    refuse_more_winners_than_trials(document)
     return question
 
 
@@ -69,8 +71,18 @@ def refuse_too_many_runs(question: Question) -> None:
         if isinstance(document.design, Search):
             arms = f"{document.design.trials:,} trials"
             confirmed = ", with those that confirm the best," if document.design.confirm else ""
-        message = f"{arms} x {len(document.seeds):,} seeds{by_folds}{confirmed} are {count:,} runs"
-        raise invalid("/seeds", "too_many_runs", f"{message}; an experiment has at most {MAX_RUNS:,}")
+        message = f"{arms} x {count_of(len(document.seeds), 'seed')}{by_folds}{confirmed} are {count:,} runs"
+        is_search = isinstance(document.design, Search)
+        place = "/design/trials" if is_search and len(document.seeds) == 1 else "/seeds"
+        raise invalid(place, "too_many_runs", f"{message}; an experiment has at most {MAX_RUNS:,}")
+
+
+def refuse_more_winners_than_trials(document: ExperimentDocument) -> None:
+    design = document.design
+    confirm = design.confirm if isinstance(design, Search) else None
+    if isinstance(design, Search) and confirm is not None and confirm.top > design.trials:
+        message = f"the best {confirm.top} cannot be confirmed of {count_of(design.trials, 'trial')}"
+        raise invalid("/design/confirm/top", "conflict", message, allowed=(f"<= {design.trials}",))
 
 
 def count_runs(question: Question) -> int:

@@ -44,7 +44,8 @@ TYPE_NAMES = {
 }  # fmt: skip
 PLAIN_MESSAGES = {
     "dict_type": "should be an object", "model_attributes_type": "should be the name of a variant, or an object",
-    "tuple_type": "should be a list", "missing": "this field is required", "extra_forbidden": "unknown field",
+    "model_type": "should be an object", "tuple_type": "should be a list", "list_type": "should be a list",
+    "missing": "this field is required", "extra_forbidden": "unknown field",
 }  # fmt: skip
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 # `adamw` is short for `adam` and a regularizer, so that its class lacks this field.
@@ -326,11 +327,16 @@ def quoted(expected: str) -> tuple[str, ...]:
     return tuple(re.findall(r"'([^']*)'", expected)) or (expected,)
 
 
+def short_number(value: float) -> str:
+    """Returns a bound as text, a whole number with all of its digits."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
 def bounds(kind: str, context: JsonObject) -> Iterator[str]:
     """Yields the allowed type or range as text."""
     if kind in TYPE_NAMES:
         yield TYPE_NAMES[kind]
-    yield from (f"{sign} {context[name]:g}" for name, sign in BOUNDS.items() if name in context)
+    yield from (f"{sign} {short_number(context[name])}" for name, sign in BOUNDS.items() if name in context)
     yield from (f"{name.replace('_', ' ')} {context[name]}" for name in ("min_length", "max_length") if name in context)
     if "pattern" in context:
         yield f"a match of {context['pattern']}"

@@ -102,6 +102,19 @@ def test_a_preview_stores_nothing(api: httpx.Client) -> None:
         }}}, "/design/variants/b/pretraining/layers"),
         ({"metric": "validation_r2"}, "/metric"),
         ({"metric": "validation_f1"}, "/metric"),
+        # An arm that lacks the metric could never be compared.
+        ({"design": {"type": "variants", "variants": {"a": {}, "b": {"dataset": "diabetes"}}}},
+         "/design/variants/b/dataset"),
+        ({"design": {"type": "grid", "axes": {"/dataset/id": ["iris", "diabetes"]}}}, "/design/axes/~1dataset~1id/1"),
+        ({"recipe": {**RECIPE, "evaluation": {"metrics": ["f1"]}}, "metric": "validation_f1",
+          "design": {"type": "variants", "variants": {"a": {}, "b": {"evaluation": {"metrics": []}}}}},
+         "/design/variants/b/evaluation/metrics"),
+        ({"design": {"type": "variants", "variants": {"a": {}, "  ": {"epochs": 3}}}}, "/design/variants/  "),
+        ({"design": {"type": "variants", "variants": {"a": {}, "b\n": {"epochs": 3}}}}, "/design/variants/b\n"),
+        ({"design": {"type": "ablation", "ingredients": []}}, "/design/ingredients"),
+        ({"design": {"type": None}}, "/design/type"),
+        ({"design": {"type": 3}}, "/design/type"),
+        ({"seeds": [2**32]}, "/seeds/0"),
     ],
 )  # fmt: skip
 def test_one_arm_that_cannot_be_trained_refuses_all(api: httpx.Client, document: dict[str, Any], pointer: str) -> None:
@@ -109,6 +122,31 @@ def test_one_arm_that_cannot_be_trained_refuses_all(api: httpx.Client, document:
     assert answer["errors"][0]["pointer"] == pointer
     assert api.get("/v1/runs").json()["data"] == []
     assert api.get("/v1/experiments").json()["data"] == []
+
+
+def test_an_arm_on_which_others_build_need_not_have_the_metric(api: httpx.Client) -> None:
+    transfer = {"pretraining": {"type": "transfer", "checkpoint": {"arm": "source"}}}
+    variants: dict[str, Any] = {"plain": {}, "source": {"evaluation": {"metrics": []}}}
+    measured = {**ABLATION, "recipe": {**RECIPE, "evaluation": {"metrics": ["f1"]}}, "metric": "validation_f1"}
+    found = post(api, {**measured, "design": {"type": "variants", "variants": {**variants, "b": transfer}}})
+    assert found["arms"][2]["builds_on"] == ["source"]
+
+
+def test_messages_about_wrong_types_are_plain(api: httpx.Client) -> None:
+    def message(document: dict[str, Any]) -> str:
+        refused = problem(api.post("/v1/experiments", json={**ABLATION, **document}), 422, "invalid_recipe")
+        text: str = refused["errors"][0]["message"]
+        return text
+
+    assert message({"design": {"type": None}}) == message({"design": {"type": 3}}) == "needs a type"
+    search = {"type": "search", "space": SPACE, "trials": 3, "confirm": []}
+    assert message({"design": search}) == "should be an object"
+    refused = problem(api.post("/v1/experiments", json={**ABLATION, "seeds": [2**32]}), 422, "invalid_recipe")
+    assert refused["errors"][0]["allowed"] == ["< 4294967296"]
+    path = f"/v1/experiments/{post(api)['id']}"
+    assert api.patch(path, json=[]).json()["errors"][0]["message"] == "should be an object"
+    asked = api.post(f"{path}/what-if", json={"early_stopping": 3}).json()
+    assert asked["errors"][0]["message"] == "should be a list"
 
 
 def test_an_experiment_is_extended_by_what_is_new(api: httpx.Client) -> None:
@@ -153,6 +191,11 @@ NAMED = {**ABLATION, "design": {"type": "variants", "variants": {"plain": {"norm
         (NAMED, {"variants": {f"p{n}": {"dropout": n / 1000} for n in range(600)}}, "/variants", "too_many_runs"),
         (NAMED, {"seeds": 600}, "/seeds", "too_many_runs"),
         (SMALL_SEARCH, {"seeds": 3}, "", "conflict"),
+        (NAMED, {"variants": {}}, "/variants", "too_short"),
+        (NAMED, {"variants": None, "seeds": None}, "", "object_type"),
+        (NAMED, {"variants": {"b": {"dataset": "diabetes"}}}, "/variants/b/dataset", "not_allowed"),
+        (GRID, {"axes": {}}, "/axes", "too_short"),
+        (GRID, {"axes": {"/norm": []}}, "/axes/~1norm", "too_short"),
     ],
 )  # fmt: skip
 def test_a_problem_of_an_extension_is_pointed_out_in_what_was_posted(

@@ -27,6 +27,10 @@ def with_space(space: dict[str, Any]) -> dict[str, Any]:
     return {**SEARCH, "design": {**SEARCH["design"], "space": space}}
 
 
+def with_design(**fields: object) -> dict[str, Any]:
+    return {**SEARCH, "design": {**SEARCH["design"], **fields}}
+
+
 def test_a_search_waits_for_a_supervisor_that_creates_its_trials(api: httpx.Client) -> None:
     preview = api.post("/v1/experiments?validate_only=true", json=SEARCH).json()
     assert (preview["runs"], preview["arms"], preview["metric"]) == (44, [], "validation_accuracy")
@@ -45,6 +49,11 @@ def test_a_search_waits_for_a_supervisor_that_creates_its_trials(api: httpx.Clie
     stopped = api.post(f"/v1/experiments/{found['id']}/stop").json()
     assert stopped["status"] == "finished"
     assert api.post(f"/v1/experiments/{found['id']}/resume").status_code == 409
+
+
+def test_the_default_number_of_winners_is_at_most_that_of_the_trials(api: httpx.Client) -> None:
+    preview = api.post("/v1/experiments?validate_only=true", json=with_design(trials=2, confirm={"seeds": 4})).json()
+    assert preview["runs"] == 2 + (2 + 1) * 4
 
 
 @pytest.mark.parametrize(
@@ -70,6 +79,11 @@ def test_a_search_waits_for_a_supervisor_that_creates_its_trials(api: httpx.Clie
         ({**SEARCH, "recipe": {**RECIPE, "norm": UNEVEN}}, "/recipe/norm/num_groups", "conflict"),
         ({**SEARCH, "metric": "validation_r2"}, "/metric", "not_allowed"),
         ({**SEARCH, "seeds": 50}, "/seeds", "too_many_runs"),
+        (with_design(trials=1000), "/design/trials", "too_many_runs"),
+        (with_design(trials=0), "/design/trials", "greater_than_equal"),
+        (with_design(trials=4, confirm={"top": 5}), "/design/confirm/top", "conflict"),
+        (with_design(confirm={"tops": 5}), "/design/confirm/tops", "unknown_field"),
+        (with_design(confirm=[]), "/design/confirm", "model_type"),
     ],
 )
 def test_a_search_that_cannot_be_answered_is_refused_and_nothing_is_stored(

@@ -11,7 +11,7 @@ from bakehouse.client import Client, Unreachable
 from bakehouse.experiments.document import Search
 from bakehouse.experiments.planned_arms import PlannedArm, independent_recipe, plan_arms, plan_searched
 from bakehouse.experiments.planned_runs import NOT_PLANNED, PlannedRun
-from bakehouse.experiments.planning import metric_of
+from bakehouse.experiments.planning import metric_of, refuse_arms_without_metric
 from bakehouse.experiments.question import count_runs, folds_of, in_first_fold, read_experiment
 from bakehouse.experiments.space import check_space
 from bakehouse.model import JsonObject
@@ -62,8 +62,10 @@ def lint_locally(document: JsonObject, settings: Settings) -> JsonObject:
     else:
         arms = plan_arms(question, folds_of(question.document)[:1], make_template)
         base = prepare(independent_recipe(question))
+    metric = metric_of(question.document, question.recipe, base.plan)
+    refuse_arms_without_metric(question, arms, metric, lambda recipe: prepare(recipe).plan)
     return {
-        "metric": metric_of(question.document, question.recipe, base.plan),
+        "metric": metric,
         "baseline": question.arms.baseline,
         "arms": [{"name": arm.name, "parameters": arm.parameters} for arm in arms],
         "seeds": question.document.seeds,
