@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from bakehouse.data.content_kinds import LOOKED_AT, kind_of_content
 from bakehouse.data.errors import ARCHIVE_ENDINGS, UnusableSource
 from bakehouse.model import Model
 
@@ -69,8 +70,9 @@ def unpack(archive: Path, target: Path, limits: ArchiveLimits, note: Progress) -
     """Unpacks an archive into a new folder. Raises UnusableSource, which names the entry."""
     target.mkdir()
     unpacking = Unpacking(target, limits, archive.stat().st_size, note)
-    with naming(archive.name):
-        if archive.name.lower().endswith(".zip"):
+    is_zip = archive.name.lower().endswith(".zip")
+    with naming(archive.name, is_zip=is_zip, archive=archive):
+        if is_zip:
             with zipfile.ZipFile(archive) as opened:
                 unpacking.unpack(zip_entries(opened))
         else:
@@ -228,14 +230,14 @@ def refuse_nested(name: str, beginning: bytes) -> None:
 
 
 @contextmanager
-def naming(name: str) -> Iterator[None]:
-    """Turns the errors of the libraries, and of the file system, into refusals that name the entry."""
+def naming(name: str, *, is_zip: bool = False, archive: Path | None = None) -> Iterator[None]:
+    """Turns the errors of the libraries, and of the file system, into refusals that name the entry, or the archive."""
     try:
         yield
     except UnusableSource:
         raise
     except DAMAGED as error:
-        raise refusal(name, f"is truncated or damaged ({error})") from error
+        raise refusal(name, why_damaged(archive, is_zip=is_zip)) from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise refusal(name, "is there twice, as a file and as a folder") from error
     except OSError as error:
@@ -243,6 +245,18 @@ def naming(name: str) -> Iterator[None]:
             raise
         # A damaged table of contents leads to places before the beginning of the file.
         raise refusal(name, "is truncated or damaged (its table of contents is wrong)") from error
+
+
+def why_damaged(archive: Path | None, *, is_zip: bool) -> str:
+    """Returns what is wrong with an archive that cannot be read, or, without its path, with an entry of one."""
+    if archive is None:
+        return "is truncated or damaged: pack the archive again"
+    with archive.open("rb") as file:
+        kind = kind_of_content(file.read(LOOKED_AT))
+    right = ("a zip archive",) if is_zip else ("a tar archive", "compressed by gzip", "compressed by bzip2")
+    if kind is None or kind in right:
+        return "is truncated or damaged: pack or upload it again"
+    return f"is not {'a zip' if is_zip else 'a tar'} archive: it is {kind}"
 
 
 def refusal(name: str, why: str) -> UnusableSource:

@@ -55,6 +55,8 @@ class Samples:
     """The sizes of pictures in their files."""
     unreadable: UnreadablePictures | None = None
     """The pictures that were passed over because they cannot be read."""
+    empty_folders: tuple[str, ...] = ()
+    """The class folders that hold no pictures."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -102,17 +104,18 @@ def check_size(subject: str, size: int) -> None:
         raise UnusableSource(f"{subject} would take {size:,} bytes; at most {MAX_BYTES:,} are allowed")
 
 
-def check_rows(rows: int) -> None:
-    """Refuses a data set with too few rows to split into train, validation and test."""
+def check_rows(rows: int, *, member: str | None = None) -> None:
+    """Refuses a data set with too few rows to split into train, validation and test; `member` is the array of rows."""
     if rows < MIN_ROWS:
         raise UnusableSource(
             f"{count_of(rows, 'row')} {'is' if rows == 1 else 'are'} too few to train on; at least "
-            f"{MIN_ROWS} are needed"
+            f"{MIN_ROWS} are needed",
+            member=member,
         )
 
 
 def check_finite(name: str, values: Array) -> None:
-    """Refuses values that are nan or infinite; the message names the first row with such a value."""
+    """Refuses values of an array that are nan or infinite; the message names the first row with such a value."""
     if values.dtype.kind != "f":
         return
     # In blocks, because the answers for a whole array would take a quarter of its memory.
@@ -121,5 +124,6 @@ def check_finite(name: str, values: Array) -> None:
         if not is_finite.all():
             row = start + int(np.argwhere(~is_finite)[0][0])
             raise UnusableSource(
-                f"{name} holds nan, infinity or a number beyond the range of float32 in row {row} (from 0)"
+                f"{name} holds nan, infinity or a number beyond the range of float32 in row {row} (from 0)",
+                member=name,
             )

@@ -98,7 +98,7 @@ def require_space(target: Path, needed: int) -> None:
 def resize(source: Path, packed: Path, target: Path, card: DatasetCard, size: PictureSize) -> None:
     """Writes the packed data set, whose card has the shape of the pictures."""
     # The stored paths need not be those of the files: what is not Unicode is escaped.
-    found = {escape_path(picture.path): picture.path for picture in find_pictures(source, [])}
+    found = {escape_path(picture.path): picture.path for picture in find_pictures(source, [], [])}
     with create_folder(target) as folder:
         for suffix in suffixes(card):
             paths = [find(path, found) for path in read_paths(packed, suffix)]

@@ -7,6 +7,7 @@ from bakehouse.plan.columns import LEARNABLE, TARGET_KINDS, target_task
 
 MIN_LABELS = 10
 """Least number of rows with a label, the same as the least number of rows of a data set."""
+MIN_ROWS_OF_CLASS = 2
 TARGET_NAMES = re.compile(
     r"target|labels?|class(es)?|y|outcome|response|result|species|survived|diagnosis|status|default|churn|(is_)?fraud"
     r"|quality|price|income|medv",
@@ -22,8 +23,8 @@ def propose_target(card: DatasetCard) -> str | None:
     is none, or if the target of the set is fixed."""
     columns = card.columns or ()
     learned = [column for column in columns if _can_be_learned(column, card.counts.train)]
-    # A recipe that learns a class of one row is refused.
-    possible = [column for column in learned if not _has_single_row(column)] or learned
+    # A recipe that learns a class of one training row, or of none, is refused.
+    possible = [column for column in learned if not _has_rare_class(column)] or learned
     named = [column for column in possible if TARGET_NAMES.fullmatch(column.name)]
     classes = [column for column in possible if not column.has_numbers and len(column.classes or ()) in FEW_CLASSES]
     numbers = [column for column in possible if column.has_numbers]
@@ -40,5 +41,5 @@ def _can_be_learned(column: Column, rows: int) -> bool:
     return column.has_numbers or sum(count > 1 for count in column.class_counts or ()) > 1
 
 
-def _has_single_row(column: Column) -> bool:
-    return target_task(column) == "classification" and 1 in (column.class_counts or ())
+def _has_rare_class(column: Column) -> bool:
+    return target_task(column) == "classification" and min(column.class_counts or (2,)) < MIN_ROWS_OF_CLASS

@@ -25,7 +25,7 @@ from bakehouse.plan.sequences import (
     not_inputs,
     refuse_padding,
 )
-from bakehouse.plurals import count_of
+from bakehouse.plurals import count_of, listed
 from bakehouse.recipe.dataset import ChosenKind, Columns, Dataset, StepRows
 from bakehouse.recipe.evaluation import ClassMeasure
 from bakehouse.recipe.ingredient import DataKind
@@ -37,6 +37,7 @@ MAIN = "main"
 """The name of the main target, which is the data set's own, in the names of metrics and layers."""
 RESERVED = (MAIN, "clean", "crops", "monte_carlo", "adversarial")
 """Names that no target may have, because `validation_NAME_loss` or `test_NAME_loss` is another metric."""
+MAX_CHARACTERS = 40
 KINDS: dict[int, DataKind] = {1: "table", 2: "sequence", 3: "image"}
 MEASURES: dict[Task, tuple[str, ...]] = {
     "classification": ("accuracy",),
@@ -232,8 +233,8 @@ def _resolve_table(
     columns = with_kinds(stored, dataset.columns)
     targets = _target_columns(card, columns, dataset, further)
     found = [
-        _column_target(column, loss, dataset.columns.kinds.get(column.name))
-        for column, loss in zip(targets, _losses(objective), strict=True)
+        _column_target(column, loss, dataset.columns.kinds.get(column.name), target_pointer(index))
+        for index, (column, loss) in enumerate(zip(targets, _losses(objective), strict=True))
     ]
     if dataset.sequence is not None:
         check_sequences(card, columns, dataset, dataset.sequence, named)
@@ -372,12 +373,26 @@ def _target_columns(
     return targets
 
 
-def _column_target(column: Column, loss: Loss | None, chosen: ChosenKind | None) -> TargetCard:
+def _column_target(column: Column, loss: Loss | None, chosen: ChosenKind | None, pointer: str) -> TargetCard:
     """Makes a target from a column, as classes or as numbers; `chosen` is the kind that the recipe gives it."""
     asked = task_of(loss) or ("regression" if chosen == "number" else None)
     if target_task(column, asked) == "regression":
         return TargetCard(name=column.name, task="regression", minimum=column.minimum, missing=column.missing)
+    _check_learned(column, pointer)
     return TargetCard(name=column.name, task="classification", classes=column.classes, missing=column.missing)
+
+
+def _check_learned(column: Column, pointer: str) -> None:
+    """Refuses classes that the train split of the files does not have, but another split has."""
+    counts = zip(column.classes or (), column.class_counts or (), strict=False)
+    absent = [repr(name[:MAX_CHARACTERS]) for name, count in counts if not count]
+    if absent and len(absent) < len(column.classes or ()):
+        raise TargetError(
+            f"no row of the train split has the {'class' if len(absent) == 1 else 'classes'} "
+            f"{listed(absent, MAX_NAMES)} of the column {column.name}, which another split has: a model cannot learn "
+            "what it never sees. Add such rows to the train split, or remove those of the other split",
+            pointer=pointer,
+        )
 
 
 def task_of(loss: Loss | None) -> Task | None:

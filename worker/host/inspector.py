@@ -245,8 +245,10 @@ def with_own_name(answer: Answer, name: str, filename: str | None) -> Answer:
     if answer.problem is None or filename is None:
         return answer
     place = answer.place
-    if place is not None and place.member == name:
-        place = place.model_copy(update={"member": None})
+    if place is not None:
+        # Its own name is no entry of an archive, and the client has never seen it.
+        unnamed = {field: None for field in ("file", "member") if getattr(place, field) == name}
+        place = place.model_copy(update=unnamed)
     problem = re.sub(rf"(?<![\w./-]){re.escape(name)}", lambda _: filename, answer.problem)
     return replace(answer, problem=problem, place=place)
 

@@ -1,14 +1,22 @@
-"""Finds that more pictures are unreadable than a recipe takes by default."""
+"""Finds class folders without pictures, and more unreadable pictures than a recipe takes by default."""
 
 from collections.abc import Iterator
 
+from bakehouse.data.parsed import Samples
 from bakehouse.plan.card import DatasetCard, Finding
+from bakehouse.plurals import listed
 from bakehouse.recipe.dataset import MAX_UNREADABLE
 from bakehouse.recipe.patch import PatchStep
 
 
-def picture_findings(card: DatasetCard) -> Iterator[Finding]:
-    """Yields what the unreadable pictures mean for recipes."""
+def picture_findings(card: DatasetCard, samples: Samples) -> Iterator[Finding]:
+    """Yields which class folders are empty, and what the unreadable pictures mean for recipes."""
+    if samples.empty_folders:
+        message = (
+            f"no pictures are in {listed(samples.empty_folders)}: a class without pictures is not learned, and one "
+            "without pictures in a split is not measured there. Fill the folder, or remove it"
+        )
+        yield Finding(code="empty_folders", severity="warning", where="/classes", message=message)
     found = card.unreadable
     if found is None or found.count <= MAX_UNREADABLE * found.of:
         return

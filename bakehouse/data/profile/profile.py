@@ -33,7 +33,7 @@ def find_all(card: DatasetCard, contents: Samples | Table) -> Iterator[Finding]:
         case Samples():
             labels = fixed_labels(contents, card)
             target = None
-            yield from picture_findings(card)
+            yield from picture_findings(card, contents)
             yield from channel_findings(contents.kind, card.channels)
         case Table(columns=columns):
             labels = proposed_labels(contents, card)

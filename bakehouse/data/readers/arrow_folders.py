@@ -175,7 +175,8 @@ def arrow_errors(name: str) -> Iterator[None]:
         # The library raises OSError without a number; an error with a number is one of the disk.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise UnusableSource(f"{name} cannot be read as Arrow data: {str(error)[:200]}", file=name) from error
+        message = f"{name} cannot be read as Arrow data: it is truncated or damaged; save or upload it again"
+        raise UnusableSource(message, file=name) from error
 
 
 def is_class(feature: JsonObject) -> bool:

@@ -59,5 +59,5 @@ def make_contents(rows: Any, notes: list[str]) -> Table | Samples:
         store = store_cells(found)
     except duckdb.Error as error:
         raise_if_no_room(error)
-        raise UnusableSource(f"its Arrow files cannot be read: {str(error).splitlines()[0][:200]}") from error
+        raise UnusableSource("its Arrow files have columns that cannot be read as numbers or text") from error
     return replace(make_table(store, names, notes), format="arrow")

@@ -219,6 +219,11 @@ def describe_source(database: duckdb.DuckDBPyConnection, query: str) -> TypedSou
     # What DuckDB says of an empty list and of empty objects.
     if types in ({"json": "JSON"}, {"json": "MAP(VARCHAR, JSON)"}):
         raise UnusableSource("it has no objects with fields; JSON needs an object for each row")
+    if list(types) == ["json"] and types["json"].endswith("]"):
+        raise UnusableSource(
+            "its rows are lists, so its columns have no names; JSON needs an object for each row, as pandas writes by "
+            "df.to_json(path, orient='records')"
+        )
     return TypedSource(database, query, types)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from bakehouse.data.content_kinds import describe_content
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import Array, Samples, check_rows, check_size
 from bakehouse.data.readers.labels import encode_targets
@@ -83,7 +84,11 @@ def read_cifar(folder: Path, names: tuple[str, ...] | None) -> Samples:
     train = np.concatenate([_rows(name, files[name], form) for name in form.train])
     test = _rows(form.test, files[form.test], form)
     check_rows(len(train))
-    encoded, classes = encode_targets({"y": train[:, form.labels - 1], "y_test": test[:, form.labels - 1]}, names)
+    try:
+        encoded, classes = encode_targets({"y": train[:, form.labels - 1], "y_test": test[:, form.labels - 1]}, names)
+    except UnusableSource as error:
+        file = form.test if error.member == "y_test" else form.train[0]
+        raise UnusableSource(f"{file}: {error}", file=file) from error
     inputs = {"x": _pictures(train, form), "x_test": _pictures(test, form)}
     return Samples(kind="image", format="cifar", arrays={**inputs, **encoded}, classes=classes)
 
@@ -139,7 +144,10 @@ def _read_archive(folder: Path, form: Form) -> Iterator[tuple[str, bytes]]:
                     check_size(form.archive, total)
                     yield name, content.read()
     except (tarfile.TarError, zlib.error, EOFError) as error:
-        raise UnusableSource(f"{form.archive} is damaged or not a .tar.gz archive: {error}") from error
+        with open_file(folder, form.archive) as file:
+            why = describe_content(file, right="compressed by gzip")
+        message = f"{form.archive} is damaged or not a .tar.gz archive: {why}"
+        raise UnusableSource(message, file=form.archive) from error
 
 
 def _rows(name: str, content: bytes, form: Form) -> Array:

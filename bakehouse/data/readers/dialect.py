@@ -87,7 +87,7 @@ def _refusal(error: csv.Error, first: int, last: int) -> UnusableSource:
         what = f"line {last}: text follows a quote that closes a cell; a quote inside quotes is doubled"
         begun = "" if first == last else f"; the row begins in line {first}"
         return UnusableSource(what + begun, line=last)
-    return UnusableSource(f"line {last}: {reason}", line=last)
+    return UnusableSource(f"line {last}: its quotes or escapes cannot be read", line=last)
 
 
 def find_dialect(sample: Sequence[str]) -> Dialect:

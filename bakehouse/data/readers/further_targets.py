@@ -40,7 +40,9 @@ def encode_further_target(name: str, arrays: Mapping[str, Array]) -> tuple[dict[
     try:
         encoded, classes = _encode(arrays)
     except UnusableSource as error:
-        raise UnusableSource(f"y_{name}: {error}") from error
+        # The split's array is called `y_test` here, whatever the target is.
+        member = f"y_{name}{(error.member or '').removeprefix('y')}"
+        raise UnusableSource(f"y_{name}: {error}", member=member) from error
     return encoded, describe_target(name, encoded[""], classes)
 
 
@@ -94,5 +96,6 @@ def check_rows_match(name: str, arrays: Mapping[str, Array], rows: Mapping[str, 
         if split in rows and len(arrays[split]) != rows[split]:
             raise UnusableSource(
                 f"y_{name}{split} has {count_of(len(arrays[split]), 'row')}, but x{split} has "
-                f"{rows[split]}; they must match"
+                f"{rows[split]}; they must match",
+                member=f"y_{name}{split}",
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bakehouse.data.content_kinds import describe_content
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import Array, Samples, check_rows, check_size
 from bakehouse.data.readers.labels import encode_targets
@@ -43,7 +44,11 @@ def read_idx(folder: Path, names: tuple[str, ...] | None) -> Samples:
     # A model has one input shape, so it could not be tested on other pictures.
     if arrays["x"].shape[1:] != arrays["x_test"].shape[1:]:
         raise UnusableSource(f"the pictures in {FILES['x']} and {FILES['x_test']} have different sizes")
-    encoded, classes = encode_targets({"y": arrays["y"], "y_test": arrays["y_test"]}, names)
+    try:
+        encoded, classes = encode_targets({"y": arrays["y"], "y_test": arrays["y_test"]}, names)
+    except UnusableSource as error:
+        file = FILES[error.member or "y"]
+        raise UnusableSource(f"{file}: {error}", file=file) from error
     inputs = {key: arrays[key][:, None] for key in ("x", "x_test")}
     return Samples(kind="image", format="idx", arrays={**inputs, **encoded}, classes=classes)
 
@@ -59,7 +64,10 @@ def _read_file(folder: Path, name: str, *, axes: int) -> Array:
             # One byte more than expected, to notice a file that is too long.
             body = file.read(size + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error, struct.error) as error:
-        raise UnusableSource(f"{name} is damaged or not a gzipped idx file: {error}") from error
+        with open_file(folder, name) as packed:
+            why = describe_content(packed, right="compressed by gzip")
+        raise UnusableSource(f"{name} is not a gzipped idx file: {why}", file=name) from error
     if magic != 0x800 + axes or len(body) != size or size == 0:
-        raise UnusableSource(f"{name} is not an idx file of bytes with {axes} axes, or its length is wrong")
+        message = f"{name} is not an idx file of bytes with {axes} axes, or its length is wrong"
+        raise UnusableSource(message, file=name)
     return np.frombuffer(body, dtype=np.uint8).reshape(shape)

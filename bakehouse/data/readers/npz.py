@@ -18,6 +18,7 @@ from typing import IO, Literal
 import numpy as np
 from numpy.lib import format as npy
 
+from bakehouse.data.content_kinds import describe_content
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import SPLITS, Array, Samples, check_rows, check_size
 from bakehouse.data.precision import narrow_if_exact
@@ -64,7 +65,9 @@ def read_npz(path: Path) -> Samples:
             names = _choose_arrays(sizes)
             arrays = {key: read_entry(archive, entries[name], name) for key, name in names.items()}
     except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
-        raise UnusableSource(f"the file is damaged or not an npz file: {error}") from error
+        with open_file(path) as file:
+            why = describe_content(file, right="a zip archive")
+        raise UnusableSource(f"the file is damaged or not an npz file: {why}") from error
     except OSError as error:
         if error.errno != errno.EINVAL or error.filename is not None:
             raise
@@ -148,7 +151,7 @@ def _choose_arrays(sizes: Mapping[str, int]) -> dict[str, str]:
             present = ", ".join(sorted(sizes)[:10]) or "no arrays"
             hint = "; save the inputs as x and the targets as y: np.savez(file, x=..., y=...)"
             raise UnusableSource(
-                f"the array {name} is missing; the file holds {present}"[:300] + f"{hint}; {READ_NAMES}"
+                f"the array {name} is missing; the file holds {present}"[:300] + f"{hint}; {READ_NAMES}", member=name
             )
     names += ["kind"] if "kind" in entries else []
     names += _names_of_further_targets(entries, splits)
@@ -161,7 +164,8 @@ def _names_of_further_targets(entries: Mapping[str, str], splits: list[str]) -> 
     names = [f"y_{name}{split}" for name in find_names(entries) for split in splits]
     for name in names:
         if name not in entries:
-            raise UnusableSource(f"the array {name} is missing; each target needs an array for each split of x")
+            message = f"the array {name} is missing; each target needs an array for each split of x"
+            raise UnusableSource(message, member=name)
     return names
 
 
@@ -213,7 +217,8 @@ def _read_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, n
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read(stream)
     except ValueError as error:
-        raise UnusableSource(f"{name} is not a numpy array: {error}"[:300], member=name) from error
+        message = f"{name} is not a numpy array, or it is damaged: save it again with numpy"
+        raise UnusableSource(message, member=name) from error
     if dtype.hasobject:
         raise UnusableSource(
             f"{name} holds Python objects, which are never loaded; store plain numbers, or text as of astype(str), and "
@@ -255,7 +260,8 @@ def _find_kind(arrays: dict[str, Array]) -> Kind:
             return "table"
     raise UnusableSource(
         f"kind is {stated!r}, but x has {axes} axes; use 'table' for 2 axes (rows x features), 'sequence' for 3 "
-        "(rows x steps x features), 'image' for 3 or 4"
+        "(rows x steps x features), 'image' for 3 or 4",
+        member="kind",
     )
 
 
@@ -340,4 +346,4 @@ def _check_inputs(inputs: dict[str, Array], targets: dict[str, Array], kind: Kin
                 f"{_storage(train, kind)} with shape {train.shape[1:]}; they must match",
                 member=name,
             )
-    check_rows(len(train))
+    check_rows(len(train), member="x")

@@ -55,6 +55,20 @@ class Folder:
     """Files with the ending of no picture, and folders that are too deep."""
     links: list[tuple[PicturePath, Kind]] = field(default_factory=list)
     """Links, pipes, sockets and devices."""
+    folders: list[PicturePath] = field(default_factory=list)
+
+    def without_pictures(self, root: PicturePath, *, has_splits: bool) -> list[str]:
+        """Returns the paths of class folders, below `root` or in the folders of splits there, that hold no pictures."""
+        depth = len(root) + (2 if has_splits else 1)
+        filled = {path[:depth] for path in self.pictures if len(path) > depth}
+        return [
+            show(path)
+            for path in self.folders
+            if len(path) == depth
+            and path[: len(root)] == root
+            and path not in filled
+            and (not has_splits or find_suffix(path[len(root)]) is not None)
+        ]
 
     def notes(self) -> Iterator[str]:
         """Yields a note for each kind of entries that were passed over."""
@@ -69,8 +83,9 @@ class Folder:
             )
 
 
-def find_pictures(source: Path, notes: list[str]) -> list[Picture]:
-    """Returns all pictures in the order of their names, so that the packed data is the same on any machine."""
+def find_pictures(source: Path, notes: list[str], empty: list[str]) -> list[Picture]:
+    """Returns all pictures in the order of their names, so that the packed data is the same on any machine. Adds to
+    `empty` the class folders without pictures."""
     if holds_arrow(source):
         return [Picture(label.path, label.split, label.text) for label in find_labels(source, notes)]
     folder = list_all(source)
@@ -79,12 +94,15 @@ def find_pictures(source: Path, notes: list[str]) -> list[Picture]:
         raise UnusableSource("; ".join([f"it holds no pictures: {LAYOUTS}", *notes]))
     root = _find_root(folder.pictures)
     has_splits = _has_splits([path[len(root) :] for path in folder.pictures])
-    if has_splits:
-        _check_splits(source, root, folder.pictures)
+    # If only the folder of one split is filled, it is a part of the root.
+    above = [root[:depth] for depth, name in enumerate(root) if find_suffix(name) is not None]
+    for each in [root, *above] if has_splits else above:
+        _check_splits(source, each, folder.pictures)
     labelled = None if has_splits else _label_by_file(source, folder, root, notes)
     notes += folder.notes()
     if labelled is not None:
         return labelled
+    empty += folder.without_pictures(root, has_splits=has_splits)
     return list((_find_in_splits if has_splits else _find_in_classes)(folder.pictures, len(root), notes))
 
 
@@ -105,6 +123,7 @@ def _list_into(folder: Folder, source: Path, path: PicturePath) -> None:
             folder.links.append(((*path, name), kind))
     for name in (name for name, kind in visible.items() if kind == "folder"):
         if len(path) < MAX_DEPTH:
+            folder.folders.append((*path, name))
             _list_into(folder, source, (*path, name))
         else:
             folder.files.append((*path, name))

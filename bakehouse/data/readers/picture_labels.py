@@ -47,7 +47,9 @@ def read_labels(source: Path, path: PicturePath, pictures: Sequence[PicturePath]
     name = show(path)
     try:
         rows = _read_rows(source, path)
-    except (csv.Error, ValueError) as error:
+    except csv.Error:
+        return f"{name} was not read as a file of labels: it is damaged, or a quote in it is not closed"
+    except ValueError as error:
         return f"{name} was not read as a file of labels: {error}"
     places = _places(pictures, path[:-1])
     file = _find_file_column(rows, places)

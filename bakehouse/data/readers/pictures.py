@@ -24,6 +24,7 @@ from bakehouse.data.readers.picture_labels import PicturePath, show
 from bakehouse.data.scratch_arrays import new_array
 from bakehouse.data.source_files import open_file
 from bakehouse.plan.card import OwnSizes, UnreadablePictures
+from bakehouse.plurals import listed
 
 # Pillow's limit is switched off: it only warns, and only from 89 million pixels on. `_measure` checks MAX_PIXELS.
 Image.MAX_IMAGE_PIXELS = None
@@ -88,7 +89,8 @@ class Problems:
 def read_pictures(folder: Path) -> Samples:
     """Reads the sizes of all pictures from their headers, then decodes them one by one at the size of the set."""
     notes: list[str] = []
-    found = find_pictures(folder, notes)
+    empty: list[str] = []
+    found = find_pictures(folder, notes, empty)
     problems = Problems(len(found))
     pictures = list(_measure_all(found, folder, problems))
     splits = {split: [p for p in pictures if p.split == split] for split in dict.fromkeys(p.split for p in found)}
@@ -105,7 +107,8 @@ def read_pictures(folder: Path) -> Samples:
         encoded, classes = encode_targets(labels)
     except UnusableSource as error:
         # What was ignored may be the other class.
-        raise UnusableSource("; ".join([str(error), *notes])) from error
+        without = [f"no pictures are in {listed(empty)}"] if empty else []
+        raise UnusableSource("; ".join([str(error), *without, *notes])) from error
     return Samples(
         kind="image",
         format="pictures",
@@ -114,6 +117,7 @@ def read_pictures(folder: Path) -> Samples:
         paths={split: tuple(escape_path(picture.path) for picture in kept) for split, (_, kept) in decoded.items()},
         own_sizes=measure_sizes([picture.size for picture in pictures]),
         unreadable=problems.found(),
+        empty_folders=tuple(empty),
         notes=notes,
     )
 
@@ -190,8 +194,8 @@ def open_picture(path: PicturePath, folder: Path) -> Iterator[Image.Image]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         is_unknown = isinstance(error, UnidentifiedImageError)
-        reason = f"it is not a {FORMAT_NAMES} picture" if is_unknown else str(error)
-        raise Unreadable(reason[:200]) from error
+        reason = f"it is not a {FORMAT_NAMES} picture" if is_unknown else "it is truncated or damaged"
+        raise Unreadable(reason) from error
 
 
 def open_picture_file(path: PicturePath, folder: Path) -> BinaryIO:
@@ -294,5 +298,5 @@ def decode_whole(image: Image.Image, channels: int) -> tuple[Image.Image, bool]:
 def _narrow(values: Array) -> Image.Image:
     """Keeps the upper 8 of 16 bits; `convert` would clip at 255."""
     if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65_535:
-        raise ValueError("its pixels are neither 8 nor 16 bits: save it with 8 bits a channel")
+        raise Unreadable("its pixels are neither 8 nor 16 bits: save it with 8 bits a channel")
     return Image.fromarray((values >> 8).astype(np.uint8))

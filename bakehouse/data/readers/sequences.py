@@ -58,7 +58,10 @@ def read_sequences(source: TypedSource, kind: Literal["parquet", "json", "arrow"
     for column in columns[1:]:
         check_equal_lengths(columns[0], column)
     y, about_target = read_target(source, target)
-    encoded, classes = encode_targets({"y": y})
+    try:
+        encoded, classes = encode_targets({"y": y})
+    except UnusableSource as error:
+        raise UnusableSource(f"column {quote(target)}: {error}", column=target) from error
     lengths = columns[0].lengths
     x = join_steps(columns)
     notes = [f"the numbers of a step are those of {', '.join(describe(column) for column in columns)}"]

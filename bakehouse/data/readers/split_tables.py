@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import duckdb
 
 from bakehouse.data.errors import TEXT_ENDINGS, UnusableSource, without_ending
 from bakehouse.data.parsed import SPLITS, Samples, Table
-from bakehouse.data.readers.cell_store import open_typed_files, store_cells, store_rows
+from bakehouse.data.readers.cell_store import open_typed, open_typed_files, store_cells, store_rows
 from bakehouse.data.readers.csv_table import Form, find_form
 from bakehouse.data.readers.dialect import read_records
 from bakehouse.data.readers.layout import cut_rows
@@ -162,9 +162,24 @@ def read_typed(found: SplitTables, kind: Literal["parquet", "json"]) -> Table | 
                 return divide(replace(samples, notes=[*notes, *samples.notes]), rows)
             store = store_cells(joined)
         except duckdb.Error as error:
-            raise UnusableSource(explain(error, found.source, kind)) from error
+            (_, path), file = find_broken(paths, files, kind)
+            raise explain(error, file, show(path), kind) from error
     table = make_table(store, [*joined.types], notes, part_rows=max(rows.values()))
     return divide(replace(table, format=kind), rows)
+
+
+def find_broken(
+    paths: Sequence[tuple[str, PicturePath]], files: Sequence[BinaryIO], kind: Literal["parquet", "json"]
+) -> tuple[tuple[str, PicturePath], BinaryIO]:
+    """Returns the first file that cannot be read alone, or else the last one."""
+    for path, file in zip(paths, files, strict=True):
+        try:
+            store_cells(open_typed(file, kind))
+        except duckdb.Error:
+            return path, file
+        except UnusableSource:
+            continue
+    return paths[-1], files[-1]
 
 
 def compare(header: Sequence[str], names: Sequence[str], split: str, path: PicturePath) -> Iterator[str]:

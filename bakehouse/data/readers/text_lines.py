@@ -13,6 +13,7 @@ from typing import IO, Any, BinaryIO, cast
 
 from charset_normalizer import CharsetMatch, from_bytes
 
+from bakehouse.data.content_kinds import POINTER, describe_content, is_web_page, kind_of_content
 from bakehouse.data.errors import UnusableSource
 from bakehouse.data.source_files import open_file
 
@@ -108,7 +109,8 @@ def open_lines(source: Path, *names: str) -> Iterator[TextLines]:
                 case _:
                     yield TextLines(file)
         except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise UnusableSource(f"{path.name} cannot be unpacked: {error}") from error
+            right = "a zip archive" if path.suffix.lower() == ".zip" else "compressed by gzip"
+            raise UnusableSource(f"{path.name} cannot be unpacked: {describe_content(file, right=right)}") from error
 
 
 def _bound(unpacked: io.BufferedIOBase | IO[bytes], packed: BinaryIO) -> BinaryIO:
@@ -169,6 +171,8 @@ def _find_encoding(file: BinaryIO) -> str:
     for magic, name in BINARY.items():
         if start.startswith(magic):
             raise UnusableSource(f"it is not a text file, but {name}")
+    if is_web_page(start) or start.startswith(POINTER):
+        raise UnusableSource(f"it is no table, but {kind_of_content(start)}")
     for mark, encoding in BYTE_ORDER_MARKS.items():
         if start.startswith(mark):
             return encoding

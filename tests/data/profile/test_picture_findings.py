@@ -26,3 +26,17 @@ def test_more_unreadable_pictures_than_a_recipe_takes_by_default_are_a_warning(t
     assert finding.patch == (PatchStep(op="replace", path="/dataset/max_unreadable", value=0.0193),)
     assert few.own_sizes is not None
     assert few.own_sizes.model_dump() == {"shortest": 8, "longest": 10, "elongation": 1.25, "pixels": 103 * 80}
+
+
+def test_class_folders_without_pictures_are_a_warning(tmp_path: Path) -> None:
+    source = tmp_path / "set"
+    for number in range(24):
+        path = source / "ab"[number % 2] / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), number).save(path)
+    assert "empty_folders" not in codes(pack("set", source, tmp_path / "filled"))
+    (source / "c").mkdir()
+    card = pack("set", source, tmp_path / "empty")
+    assert card.classes == ("a", "b")
+    finding = the(card, "empty_folders")
+    assert finding.message.startswith("no pictures are in c: a class without pictures is not learned")

@@ -23,7 +23,7 @@ def save_all(folder: Path, *paths: str) -> Path:
 def found(folder: Path, *paths: str) -> tuple[set[tuple[str, str, str]], list[str]]:
     """The path, split and label of each picture of these files, and the notes."""
     notes: list[str] = []
-    pictures = find_pictures(save_all(folder, *paths), notes)
+    pictures = find_pictures(save_all(folder, *paths), notes, [])
     return {("/".join(picture.path), picture.split, picture.label) for picture in pictures}, notes
 
 
@@ -46,6 +46,33 @@ def test_splits_have_their_usual_names(tmp_path: Path, train: str, validation: s
     pictures, notes = found(tmp_path, f"{train}/day/1.png", f"{validation}/day/1.png", f"{test}/day/1.png")
     assert {(split, label) for _, split, label in pictures} == {("", "day"), ("_validation", "day"), ("_test", "day")}
     assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("paths", "empty", "without"),
+    [
+        (["day/1.png", "night/1.png"], ["dusk"], ["dusk"]),
+        (["set/day/1.png", "set/night/1.png"], ["set/dusk"], ["set/dusk"]),
+        (["day/1.png", "night/1.png", "dusk/readme.txt"], ["day/old"], ["dusk"]),
+        (["train/day/1.png", "train/night/1.png", "test/day/1.png"], ["test/night", "docs"], ["test/night"]),
+        (["day/1.png", "night/1.png"], [".git", "__MACOSX"], []),
+    ],
+)
+def test_class_folders_without_pictures_are_found(
+    tmp_path: Path, paths: list[str], empty: list[str], without: list[str]
+) -> None:
+    for path in empty:
+        (tmp_path / path).mkdir(parents=True)
+    found_without: list[str] = []
+    find_pictures(save_all(tmp_path, *paths), [], found_without)
+    assert found_without == without
+
+
+@pytest.mark.parametrize("root", ["", "set/"])
+def test_an_empty_folder_of_a_split_is_refused_beside_one_that_is_filled(tmp_path: Path, root: str) -> None:
+    (tmp_path / f"{root}test").mkdir(parents=True)
+    with pytest.raises(UnusableSource, match="the split test has no pictures: fill its class folders, or remove it"):
+        found(tmp_path, f"{root}train/day/1.png", f"{root}train/night/1.png")
 
 
 @pytest.mark.parametrize(

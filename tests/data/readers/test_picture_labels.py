@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
 def read(folder: Path, text: str, file: str = "labels.csv") -> tuple[list[Picture], list[str]]:
     (folder / file).write_text(text, encoding="utf-8")
     notes: list[str] = []
-    return find_pictures(folder, notes), notes
+    return find_pictures(folder, notes, []), notes
 
 
 @pytest.mark.parametrize(

@@ -168,3 +168,15 @@ def test_what_does_not_fit_together_is_refused_with_its_file(tmp_path: Path, fil
     with pytest.raises(UnusableSource) as refused:
         read(write(tmp_path / "houses", files))
     assert said in str(refused.value)
+
+
+def test_a_class_that_the_train_split_does_not_have_cannot_be_learned(tmp_path: Path) -> None:
+    test = HEADER + rows(5, 25) + "30,3.5,d,1\n"
+    card = pack("set", write(tmp_path / "set", {**FILES, "test.csv": test}), tmp_path / "packed")
+    with pytest.raises(
+        RecipeInvalid, match="no row of the train split has the class 'd' of the column street"
+    ) as refused:
+        make_plan(read_recipe({"dataset": {"id": "set", "target": "street"}, "architecture": "mlp"}), card)
+    assert refused.value.problems[0].pointer == "/dataset/target"
+    # Its numbers can be predicted, and the other column can be learned.
+    make_plan(read_recipe({"dataset": {"id": "set", "target": "label"}, "architecture": "mlp"}), card)

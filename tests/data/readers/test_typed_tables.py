@@ -80,3 +80,64 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
         (tmp_path / "empty.json").write_text(empty)
         with pytest.raises(UnusableSource, match="it has no objects with fields; JSON needs an object for each row"):
             read_table(tmp_path / "empty.json", "json")
+
+
+TABLE = [
+    {"size": number, "price": number / 4 if number % 3 else None, "the 'kind'": "ab"[number % 2]}
+    for number in range(12)
+]
+BY_COLUMN = {name: {str(number): row[name] for number, row in enumerate(TABLE)} for name in TABLE[0]}
+SPLIT = {"columns": list(BY_COLUMN), "index": list(range(12)), "data": [list(row.values()) for row in TABLE]}
+
+
+@pytest.mark.parametrize("document", [BY_COLUMN, SPLIT])
+def test_json_as_pandas_writes_it_is_read_as_records_are(tmp_path: Path, document: object) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(document, indent=1))
+    (tmp_path / "b.json").write_text(json.dumps(TABLE))
+    found, records = (read_table(tmp_path / name, "json") for name in ("a.json", "b.json"))
+    assert found.columns == records.columns
+    np.testing.assert_array_equal(found.values, records.values)
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        ({str(number): row for number, row in enumerate(TABLE)}, "has objects in its cells"),
+        ({**BY_COLUMN, "price": {"0": 1}}, "has objects in its cells"),
+        ([list(row.values()) for row in TABLE], "its rows are lists, so its columns have no names"),
+    ],
+)
+def test_json_of_another_orientation_is_refused_with_the_way_out(
+    tmp_path: Path, document: object, problem: str
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    with pytest.raises(UnusableSource, match=problem) as refused:
+        read_table(tmp_path / "a.json", "json")
+    assert "orient='records'" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "problem"),
+    [
+        ("a.json", '[{"a": 1},\n {"a": 2;}]', 2, "it is no JSON from character 9 of the line on, ';}]'"),
+        ("a.json", '[{"a": 1}, {"a"', 1, "it ends before its last object is closed"),
+        ("a.jsonl", '{"a": 1}\n{"a": 1,,}', 2, "it is no JSON from character 9 of the line on, ',}'"),
+        ("a.json", '{"a": 1}\n{"a": oops}', 2, "it is no JSON from character 7 of the line on, 'oops}'"),
+        ("a.jsonl", '{"a": 1, "a": 2}', None, "an object has the field 'a' twice"),
+        ("a.json", "<html>no such file</html>", 1, "it is no JSON from character 1"),
+    ],
+)
+def test_bad_json_is_refused_in_plain_words(
+    tmp_path: Path, name: str, text: str, line: int | None, problem: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UnusableSource) as refused:
+        read_table(tmp_path / name, "json")
+    assert problem in str(refused.value)
+    assert (refused.value.line, refused.value.file) == (line, name)
+
+
+def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_text("a,b\n1,2\n")
+    with pytest.raises(UnusableSource, match="cannot be read as a Parquet file: it is text"):
+        read_table(tmp_path / "a.parquet", "parquet")

@@ -192,7 +192,7 @@ def test_a_file_whose_name_is_not_unicode_has_an_outcome(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("filename", "problem"),
     [
-        ("my pets.zip", "my pets.zip is truncated or damaged"),
+        ("my pets.zip", "my pets.zip is not a zip archive: it is text"),
         ("pets.parquet", "pets.parquet cannot be read as a Parquet file"),
         ("pets.xlsx", ".xlsx files are not read, because each is a spreadsheet: save the sheet as CSV"),
     ],
