@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 PREFIX = "bakehouse_"
 
@@ -164,7 +164,12 @@ class Settings(BaseModel):
     archive_after_seconds: float = Field(default=3600.0, ge=0)
     """Seconds after the end of a run until its log moves from Redis into a compressed file."""
     insecure: bool = False
-    """Whether the service may listen on an address other than loopback, where every client has full access."""
+    """Whether the service may listen on an address other than loopback although there is no API key, so that every
+    client has full access. With keys (`bakehouse keys create`), it has no effect."""
+    api_key: SecretStr | None = None
+    """The API key that `bakehouse` and the Python client send to the service; they never show it."""
+    api_key_file: AbsolutePath | None = None
+    """A file with that API key, in place of `api_key`: other programs of the same user can read the environment."""
 
     @property
     def worker_count(self) -> int:

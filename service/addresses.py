@@ -31,7 +31,10 @@ DATA = (
     "`GET /v1/datasets` lists the data sets, and `POST /v1/datasets` uploads one; a file or folder in the folder "
     "BAKEHOUSE_DATA of the service becomes one too."
 )
-USERS = "The service has no accounts; a proxy in front of it can ask for a password: docs/several_users.md."
+KEYS = (
+    "`POST /v1/session` signs a browser in; programs send `Authorization: Bearer KEY`. `bakehouse keys create` makes "
+    "a key: docs/keys.md."
+)
 HEALTH = "`GET /healthz/ready` says whether the service can work, and `GET /v1/system` has more about it."
 COMPARE = "`GET /v1/runs` has the best metrics of all runs; `bakehouse compare` and the page at `/` compare them."
 
@@ -50,7 +53,7 @@ WORDS = {
     SUBMIT: "job jobs train training trainings experiment experiments model models submit fit task tasks",
     CHECK: "lint validate check dry-run",
     DATA: "data upload uploads file files csv",
-    USERS: "login auth token tokens user users key keys account accounts",
+    KEYS: "login auth token tokens user users key keys account accounts",
     HEALTH: "health healthz ping status ready live liveness readiness version info",
     COMPARE: "compare diff leaderboard",
 }

@@ -3,14 +3,15 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route, Router
 
+from bakehouse.access.store import ApiKeyStore
 from bakehouse.data.catalog import Catalog
 from bakehouse.experiments.document import ExperimentDocument
 from bakehouse.experiments.ensemble import Ensemble, EnsembleRequest
@@ -37,7 +38,8 @@ from bakehouse.uploads.records import DatasetRecords
 from bakehouse.version import VERSION
 from bakehouse.what_if import WhatIf
 from bakehouse.what_if_question import WhatIfQuestion
-from service.dependencies import Services
+from service.access import Access
+from service.dependencies import Services, require_access
 from service.digests import Digests, hash_file
 from service.error_responses import HANDLED_ERRORS, respond_to_error
 from service.experiments import ExperimentPreview
@@ -64,6 +66,7 @@ from service.routes import (
     recipes,
     runs,
     samples,
+    session,
     system,
     what_if,
 )
@@ -117,6 +120,7 @@ def make_services(settings: Settings, redis_url: str) -> Services:
         hub=Hub(reader, Keys(), store.logs),
         digests=Digests(hash_file),
         open_checkpoints=OpenCheckpoints(),
+        access=Access(settings, ApiKeyStore(redis)),
     )
 
 
@@ -126,9 +130,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     # The store's client blocks, so it must not be called in the event loop.
     await run_in_threadpool(warn_of_data_loss, services.store)
-    reader = asyncio.create_task(services.hub.listen())
+    with suppress(RedisError):
+        await services.access.refresh()
+    tasks = [asyncio.create_task(services.hub.listen()), asyncio.create_task(services.access.listen())]
     yield
-    await end_task(reader)
+    for task in tasks:
+        await end_task(task)
 
 
 def warn_of_data_loss(store: Store) -> None:
@@ -152,6 +159,7 @@ def create_api(services: Services) -> FastAPI:
         openapi_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(require_access)],
         # Relative to the document, so that it is also right behind a proxy that adds a prefix to the path.
         servers=[{"url": "."}],
     )
@@ -159,19 +167,19 @@ def create_api(services: Services) -> FastAPI:
     # The routes encode and parse these models themselves, so FastAPI would leave them out of the OpenAPI document.
     api.state.encoded_models = (
         Run, Page, BriefPage, Preview, Recipe, RecipePreview, RunSplit, DatasetSamples, WhatIf, ExperimentPreview,
-        Ensemble, PredictionAnswer,
+        Ensemble, PredictionAnswer, session.Session,
     )  # fmt: skip
     api.state.parsed_models = (
         runs.RunPatch, DatasetDraft, datasets.PartDigests, WhatIfQuestion,
         ExperimentDocument, Extension, experiments.ExperimentPatch, EnsembleRequest,
-        experiments.AblationRequest,
+        experiments.AblationRequest, session.SignIn,
     )  # fmt: skip
     runs.add_plain_routes(api)
     checkpoints.add_plain_routes(api)
     predictions.add_plain_routes(api)
     modules = (
         runs, experiments, ensembles, what_if, events, checkpoints, recipes, cookbook, datasets, dataset_files, samples,
-        system, page, docs, problems,
+        session, system, page, docs, problems,
     )  # fmt: skip
     api.state.paths = list_paths(api.router, *(module.router for module in modules))
     for module in modules:
@@ -204,4 +212,4 @@ def complete_openapi(api: FastAPI) -> None:
 
 def create_app(services: Services) -> RequestGuard:
     """Returns the whole application, including the middleware."""
-    return RequestGuard(create_api(services), services.settings)
+    return RequestGuard(create_api(services), services.settings, services.access)

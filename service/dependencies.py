@@ -26,6 +26,7 @@ from bakehouse.runs.record import Idempotency
 from bakehouse.runs.run import Priority
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
+from service.access import Access
 from service.digests import Digests
 from service.errors import MAX_SHOWN_CHARACTERS, InvalidRequest, UnsupportedContentEncoding, UnsupportedMediaType
 from service.folder_check import FolderCheck
@@ -34,6 +35,7 @@ from service.open_checkpoints import OpenCheckpoints
 from service.predictions import Predictions
 from service.preparation import Preparation
 from service.previews import Previews
+from service.scopes import needed_scope
 from service.tasks import Tasks
 from service.uploads import Uploads
 
@@ -69,6 +71,7 @@ class Services:
     hub: Hub
     digests: Digests
     open_checkpoints: OpenCheckpoints
+    access: Access
 
 
 async def get_services(request: Request) -> Services:
@@ -79,6 +82,12 @@ def services_of(request: Request) -> Services:
     """Returns what the routes work with."""
     services: Services = request.app.state.services
     return services
+
+
+async def require_access(request: Request) -> None:
+    """Raises Unauthorized, ScopeMissing or TooManyFailures unless the request may use its route. Every route has this
+    dependency; `service/scopes.py` says what each needs."""
+    await services_of(request).access.check(request, needed_scope(request))
 
 
 async def check_run_id(run_id: Annotated[str, Path(description="`run_` and 12 characters.")]) -> str:

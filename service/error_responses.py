@@ -24,6 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
+from bakehouse.access.api_key import hide_secrets
 from bakehouse.data.errors import DatasetNotFound, DatasetNotReady
 from bakehouse.experiments.errors import (
     EnsembleNotFound,
@@ -348,7 +349,7 @@ def render(scope: Scope, response: ErrorResponse) -> Response:
     """Returns the response as problem+json. It is ASCII, so nothing that the client sent can break it."""
     prefix = scope.get(PREFIX, "")
     request_id = scope.get(REQUEST_ID, "")
-    document = problem_document(response, path=scope["path"], prefix=prefix, request_id=request_id)
+    document = problem_document(response, path=hide_secrets(scope["path"]), prefix=prefix, request_id=request_id)
     body = json.dumps(document.model_dump(exclude_none=True))
     # A cached problem would outlive its cause.
     headers = {"Cache-Control": "no-store", **response.headers}

@@ -3,6 +3,9 @@
 `service/error_responses.py` turns every error into a response.
 
 ServiceError
+├── Unauthorized                401  unauthorized
+├── ScopeMissing                403  scope_missing
+├── TooManyFailures             429  too_many_failures
 ├── CrossSiteRequest            403  cross_site_request
 ├── MisdirectedRequest          421  misdirected_request
 ├── BodyTooLarge                413  body_too_large
@@ -28,6 +31,7 @@ ServiceError
 └── StoreUnavailable            503  store_unavailable
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -55,6 +59,39 @@ class ServiceError(Exception):
     def status(self) -> int:
         """The HTTP status of the problem's type."""
         return PROBLEM_TYPES[self.name].status
+
+
+class Unauthorized(ServiceError):
+    """Raised if a request needs an API key, and has none that is accepted. The reason is not said, because it would
+    tell which keys exist."""
+
+    name = "unauthorized"
+
+    def __init__(self, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(
+            "This needs a valid API key: send one header `Authorization: Bearer KEY`, and the key nowhere else."
+        )
+        # RFC 9110, section 15.5.2, requires this header with the status 401.
+        self.headers = {"WWW-Authenticate": 'Bearer realm="bakehouse"', **(headers or {})}
+
+
+class ScopeMissing(ServiceError):
+    """Raised if an API key does not permit a request."""
+
+    name = "scope_missing"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This needs an API key with the scope `{scope}`, which your key does not have.")
+
+
+class TooManyFailures(ServiceError):
+    """Raised if an address has sent too many wrong keys."""
+
+    name = "too_many_failures"
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        super().__init__(f"Your address has sent {limit} wrong API keys within a minute, which is the limit.")
+        self.headers = {"Retry-After": str(math.ceil(seconds))}
 
 
 class CrossSiteRequest(ServiceError):

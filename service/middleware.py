@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bakehouse.runs.artifacts import WEIGHTS
 from bakehouse.settings import Settings
 from bakehouse.version import VERSION, VERSION_HEADER
+from service.access import Access
 from service.error_responses import PREFIX, REQUEST_ID, error_response, render
 from service.errors import BodyTooLarge, RequestTimeout, ServiceError, TooManyStreams
 from service.hosts import Hosts
@@ -72,8 +73,9 @@ def body_limit(scope: Scope, headers: HeaderValues, settings: Settings) -> BodyL
 class RequestGuard:
     """Checks each request before the application sees it, and adds headers to each response, including errors."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, access: Access) -> None:
         self._app = app
+        self._access = access
         self._settings = settings
         self._hosts = Hosts(settings)
         self._slots = StreamSlots(settings)
@@ -90,13 +92,15 @@ class RequestGuard:
         if error := self._find_error(scope, headers, limit):
             return await render(scope, error_response(error))(scope, receive, send)
         receive = with_body_limit(receive, limit)
-        if not is_stream(scope, headers):
-            return await self._app(head_as_get(scope), receive, send)
         try:
+            if not is_stream(scope, headers):
+                return await self._app(head_as_get(scope), receive, send)
             with self._slots.hold(scope["client"][0]):
                 await self._app(scope, receive, send)
         except TooManyStreams as error:
             await render(scope, error_response(error))(scope, receive, send)
+        finally:
+            self._access.forget(scope)
 
     def _find_error(self, scope: Scope, headers: HeaderValues, limit: BodyLimit) -> ServiceError | None:
         """Returns the error that the headers alone reveal, or None."""

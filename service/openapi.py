@@ -13,7 +13,14 @@ from bakehouse.runs.run import Event
 from service.error_responses import MEDIA_TYPE, ProblemDocument
 from service.frames import DatasetEvent, RunEvent
 from service.recipe_examples import BODIES
+from service.scopes import BY_OPERATION
 
+API_KEY = "api_key"
+SECURITY_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key of `bakehouse keys create`. A service without keys asks for none.",
+}
 REFERENCE = "#/components/schemas/{model}"
 PROBLEM_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="ProblemDocument")}}}
 METHODS = {"get", "post", "put", "patch", "delete", "head"}
@@ -81,11 +88,14 @@ def complete_document(app: FastAPI, document: JsonObject) -> JsonObject:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     drop_composite_defaults(schemas)
+    document["components"]["securitySchemes"] = {API_KEY: SECURITY_SCHEME}
     answers = json.loads((files("service") / "response_examples.json").read_text(encoding="utf-8"))
     for path in document["paths"].values():
         for method in METHODS & path.keys():
             operation = path[method]
             describe_failures(operation["responses"])
+            scope = BY_OPERATION.get(operation["operationId"], "admin")
+            operation["security"] = [] if scope == "open" else [{API_KEY: [scope]}]
             add_examples(operation, answers.get(operation["operationId"], {}))
     return document
 

@@ -1,8 +1,14 @@
 """Routes that FastAPI documents but does not carry out."""
 
-from fastapi import FastAPI
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.routing import request_response
+
+from service.dependencies import require_access
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class PlainRoute(APIRoute):
@@ -14,7 +20,17 @@ class PlainRoute(APIRoute):
 
     def __init__(self, *arguments: object, **options: object) -> None:
         super().__init__(*arguments, **options)  # type: ignore[arg-type]
-        self.app = request_response(self.endpoint)
+        self.app = request_response(with_access(self.endpoint))
+
+
+def with_access(endpoint: Endpoint) -> Endpoint:
+    """Returns the function of a route that first checks the API key, as the dependency does on other routes."""
+
+    async def respond(request: Request) -> Response:
+        await require_access(request)
+        return await endpoint(request)
+
+    return respond
 
 
 def add_plain_route(api: FastAPI, path: str, **options: object) -> None:

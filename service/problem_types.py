@@ -42,6 +42,15 @@ KINDS = (
         "Send the request again; with the same `Idempotency-Key` nothing is done twice.",
     ),
     problem_type(
+        "unauthorized", 401, "The request has no valid API key: it has none, or one that is not accepted (any more).",
+        "Send `Authorization: Bearer KEY`, once, and the key nowhere else. `bakehouse` and its Python client take it "
+        "from `BAKEHOUSE_API_KEY`. Whoever runs the service makes keys with `bakehouse keys create`.",
+    ),
+    problem_type(
+        "scope_missing", 403, "The API key does not have the scope that the request needs.",
+        "Ask whoever runs the service for a key with the scope in `detail`.",
+    ),
+    problem_type(
         "cross_site_request", 403, "A web page of another site tried to change something.",
         "Send the request from a page of this service or from a program. A page behind a proxy that changes `Host` "
         "needs its host in `BAKEHOUSE_ALLOWED_HOSTS`.",
@@ -243,6 +252,11 @@ KINDS = (
         "There are 1,000 event streams and long polls, or as many of this address as "
         "`BAKEHOUSE_MAX_STREAMS_PER_ADDRESS` allows.",
         "Close a stream, or follow several runs with one stream of `/v1/events`.",
+    ),
+    problem_type(
+        "too_many_failures", 429, "The address of the client has sent ten wrong API keys within a minute.",
+        "Correct the key, and wait for the seconds in `Retry-After`. Behind a proxy, name it in "
+        "`BAKEHOUSE_TRUSTED_PROXIES`, so that its users are counted one by one.",
     ),
     problem_type(
         "uploads_full", 429, "The uploaded data sets have as many bytes as `BAKEHOUSE_MAX_UPLOADED_BYTES` allows.",

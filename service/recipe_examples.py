@@ -104,6 +104,12 @@ BODIES: dict[str, dict[str, JsonObject]] = {
             "value": {"early_stopping": [3, 5, {"type": "successive_increases", "strips": 2}]},
         }
     },
+    "sign_in": {
+        "key": {
+            "summary": "The key that `bakehouse keys create` has printed",
+            "value": {"key": "key_8qk2m5v0d3xw.SECRET"},
+        }
+    },
     "change_run": {
         "rename": {"summary": "A new name and a label", "value": {"name": "baseline", "labels": {"study": "docs"}}}
     },

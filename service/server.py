@@ -6,6 +6,7 @@ import logging
 import resource
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from bakehouse.processes import REFUSED
 from bakehouse.runs.errors import FolderNotShared, StorageFull
 from bakehouse.runs.marker import register_folder
 from bakehouse.settings import Settings, explain_settings, is_loopback
+from service.access import Access
 from service.app import create_app, make_services
 from service.connections import Connections
 from service.dependencies import Services
@@ -56,12 +58,23 @@ def find_unsafe_setting(settings: Settings) -> str | None:
     """Returns the reason why the service must not start with these settings, or None."""
     if settings.redis_url is None:
         return "BAKEHOUSE_REDIS_URL is not set: the service needs the address of a Redis."
-    if not is_loopback(settings.host) and not settings.insecure:
-        return (
-            f"BAKEHOUSE_HOST is {settings.host}, which other machines can reach, but the service has no access "
-            "control. Set it to 127.0.0.1, or set BAKEHOUSE_INSECURE=1 to give every client full access."
-        )
     return None
+
+
+def find_missing_key(settings: Settings, access: Access) -> str | None:
+    """Returns the reason why the service must not start without an API key, or None."""
+    if is_loopback(settings.host):
+        return None
+    # While Redis is away, the file in BAKEHOUSE_HOME says whether there are keys; if there are, they are demanded.
+    with suppress(RedisError):
+        access.read()
+    if settings.insecure or access.may_have_active_keys:
+        return None
+    return (
+        f"BAKEHOUSE_HOST is {settings.host}, which other machines can reach, but there is no API key that is accepted. "
+        "Create one with `bakehouse keys create`, or set BAKEHOUSE_HOST to 127.0.0.1, or set BAKEHOUSE_INSECURE=1 to "
+        "give every client full access."
+    )
 
 
 def main() -> int:
@@ -73,6 +86,8 @@ def main() -> int:
         find_free_port(settings.host, settings.port)
         # This does not connect to Redis, so the service also starts while Redis is down.
         services = make_services(settings, str(settings.redis_url))
+        if problem := find_missing_key(settings, services.access):
+            raise ValueError(problem)
         register_folder(settings, services.store)
     # A new try would not help here, because somebody has to change a setting first.
     except ValidationError as error:
@@ -90,7 +105,7 @@ def main() -> int:
 
 def serve(settings: Settings, services: Services) -> None:
     """Serves HTTP until a signal ends the process."""
-    if not is_loopback(settings.host):
+    if not is_loopback(settings.host) and services.access.is_open:
         print(f"INSECURE: anybody who can reach {settings.host}:{settings.port} can use this service.", file=sys.stderr)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     raise_limit_on_files()

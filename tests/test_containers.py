@@ -74,6 +74,16 @@ def test_the_compose_file_has_exactly_the_services_that_are_tested_here() -> Non
     assert sorted(services()) == sorted(SERVICES)
 
 
+def test_with_keys_the_service_is_published_and_starts_only_with_one() -> None:
+    refused = docker_compose(PASSWORD, "docker-compose.keys.yml")
+    assert "put the address of this machine for its users into .env" in refused.stderr
+    ended = docker_compose(PASSWORD, "docker-compose.keys.yml", BAKEHOUSE_BIND="10.0.0.5")
+    assert ended.returncode == 0, ended.stderr
+    service = json.loads(ended.stdout)["services"]["service"]
+    assert service["environment"]["BAKEHOUSE_INSECURE"] == "0"
+    assert [port["host_ip"] for port in service["ports"]] == ["127.0.0.1", "10.0.0.5"]
+
+
 def test_nothing_starts_without_a_password() -> None:
     refused = docker_compose("")
     assert refused.returncode != 0

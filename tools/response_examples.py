@@ -44,6 +44,7 @@ def main() -> None:
                 *answers_of_an_experiment(http),
                 *answers_of_a_run(http),
                 *answers_to_requests(http),
+                *answers_of_a_session(http),
             ]
             for operation, response in answers:
                 media_type = response.headers["content-type"].partition(";")[0]
@@ -147,6 +148,12 @@ def answers_to_requests(http: httpx.Client) -> Iterator[Answer]:
         training = client.submit(LONG)
         next(event for event in training.stream() if event.type == "epoch")
     yield "stop_run", http.post(f"/v1/runs/{training.id}/stop")
+
+
+def answers_of_a_session(http: httpx.Client) -> Iterator[Answer]:
+    """Yields the answers of a service without keys to a browser that signs in and out."""
+    yield "sign_in", http.post("/v1/session", json=BODIES["sign_in"]["key"]["value"])
+    yield "sign_out", http.delete("/v1/session")
 
 
 def excerpt(operation: str, response: httpx.Response) -> object:

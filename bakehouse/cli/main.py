@@ -15,6 +15,7 @@ from bakehouse.cli.commands.again import fork, rerun
 from bakehouse.cli.commands.comparing import compare, diff, plot, what_if
 from bakehouse.cli.commands.data import app as data_app
 from bakehouse.cli.commands.experiment import app as experiment_app
+from bakehouse.cli.commands.keys import app as keys_app
 from bakehouse.cli.commands.listing import datasets, log, ls, show, workers
 from bakehouse.cli.commands.recipes import completion, cookbook, explain, new
 from bakehouse.cli.commands.serving import demo, doctor, serve, up, worker
@@ -67,7 +68,7 @@ PREDICT = (
 )
 LIST = "`bakehouse ls` lists the runs"
 GRID = "`bakehouse experiment grid RECIPE --axis /norm=none,batch_norm` compares all combinations of values"
-USERS = "the service has no accounts: docs/several_users.md"
+KEYS = "`bakehouse keys create NAME` makes an API key: docs/keys.md"
 SHOW = "`bakehouse show ID` shows a run"
 INSTEAD = {
     "predict": PREDICT,
@@ -99,12 +100,11 @@ INSTEAD = {
     "import": "`bakehouse data add FILE` uploads a data set",
     "upload": "`bakehouse data add FILE` uploads a data set",
     "add": "`bakehouse data add FILE` uploads a data set",
-    "login": USERS,
-    "user": USERS,
-    "users": USERS,
-    "key": USERS,
-    "keys": USERS,
-    "token": USERS,
+    "login": KEYS,
+    "user": KEYS,
+    "users": KEYS,
+    "key": KEYS,
+    "token": KEYS,
 }
 """Commands of other programs, and what does the same here."""
 
@@ -192,3 +192,4 @@ for command in COMMANDS:
     app.command()(command)
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(data_app, name="data")
+app.add_typer(keys_app, name="keys")

@@ -19,4 +19,6 @@ def print_address(ready: Home) -> None:
     setting = "" if is_default else f"BAKEHOUSE_URL={ready.url} "
     workers = f"{count_of(ready.workers, 'worker')} on {count_of(available_cores(), 'core')}"
     say_on_stderr(f"the page is at this address; {workers}; running until Ctrl-C; logs are in {ready.logs}")
+    if ready.is_open_to_others:
+        say_on_stderr("INSECURE: without API keys, everybody who reaches this machine may do everything here")
     print(f"  next: {setting}{program()} run RECIPE", file=sys.stderr, flush=True)

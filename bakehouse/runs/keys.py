@@ -300,6 +300,18 @@ class Keys:
         """Returns the key of the list whose items wake the processes that fetch data sets."""
         return f"{self.tenant}:fetch_wake_ups"
 
+    def api_keys(self) -> str:
+        """Returns the key of the hash with the records of all API keys, by id."""
+        return f"{self.tenant}:api_keys"
+
+    def api_key_ends(self) -> str:
+        """Returns the key of the hash with the times from which on API keys are not accepted, by id."""
+        return f"{self.tenant}:api_key_ends"
+
+    def ended_sessions(self) -> str:
+        """Returns the key of the sorted set of the sessions that were signed out, ordered by when they expire."""
+        return f"{self.tenant}:ended_sessions"
+
     def deleted_datasets(self) -> str:
         """Returns the key of the sorted set of deleted data sets that may still have files, ordered by time."""
         return f"{self.tenant}:deleted_datasets"

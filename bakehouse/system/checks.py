@@ -16,6 +16,7 @@ from bakehouse.runs.artifacts import RESERVE_BYTES, Artifacts
 from bakehouse.runs.errors import StorageFull, StorageUnavailable
 from bakehouse.runs.run import Worker
 from bakehouse.settings import available_cores
+from bakehouse.system.access import check_access
 from bakehouse.system.system import Inspection, Row, System, error, ok, warning, worst
 from bakehouse.version import VERSION
 
@@ -246,6 +247,7 @@ CHECKS: tuple[Check, ...] = (
     check_space,
     check_home_is_shared,
     check_data,
+    check_access,
     check_workers,
     check_task_processes,
     check_worker_versions,

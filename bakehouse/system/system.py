@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from bakehouse.access.inspection import AccessState, inspect_access
 from bakehouse.model import Model
 from bakehouse.runs.redis_state import RedisState, read_redis_state
 from bakehouse.settings import Settings
@@ -53,13 +54,17 @@ class Inspection:
     settings: Settings
     redis: RedisState
     port: Port
+    access: AccessState
 
 
 def inspect(settings: Settings, redis_url: str | None, port: Port) -> Inspection:
     """Gathers the facts; `redis_url` is None if no Redis is known to run."""
     if redis_url is None:
-        return Inspection(settings=settings, redis=RedisState(problem="No Redis runs for this home."), port=port)
-    return Inspection(settings=settings, redis=read_redis_state(redis_url, settings), port=port)
+        redis = RedisState(problem="No Redis runs for this home.")
+    else:
+        redis = read_redis_state(redis_url, settings)
+    access = inspect_access(settings, redis_url if redis.problem is None else None)
+    return Inspection(settings=settings, redis=redis, port=port, access=access)
 
 
 def worst(rows: Iterable[Row]) -> Mark:

@@ -178,6 +178,7 @@ FILES = [
 RUN = r"run_\w{12}"
 KEYS = [
     rf"local:(run|log|dependants):{RUN}",
+    r"local:(api_keys|api_key_ends|ended_sessions)",
     r"local:(changes|runs|replaced|archivable|marker|workers|task_processes|(searching_)?supervisors)",
     r"local:runs:\w+:.*", r"local:measurements:.*",
     r"local:idempotency:[0-9a-f]{64}", r"local:worker:.*",

@@ -17,7 +17,7 @@ RUN = "/v1/runs/run_222222222222"
         ("/runs", "`/v1/runs`"), ("/v1/run", "`/v1/runs`"), ("/v2/runs", "`/v1/runs`"), ("/v1/runs/", "`/v1/runs`"),
         ("/v1/dataset/iris", "`/v1/datasets"), ("/doc", "`/docs`"), (f"{RUN}/metric", f"`{RUN}/metrics`"),
         ("/runs/run_222222222222", f"`{RUN}`"), (f"{RUN}/stopp", f"`{RUN}/stop`"),
-        ("/v1/recipes/lint", "`POST /v1/runs?validate_only=true`"), ("/v1/users", "docs/several_users.md"),
+        ("/v1/recipes/lint", "`POST /v1/runs?validate_only=true`"), ("/v1/users", "docs/keys.md"),
         (f"{RUN}/export", "bakehouse code run_222222222222"), (f"{RUN}/results", f"`GET {RUN}`"),
         (f"{RUN}/model.pt", f"`GET {RUN}/checkpoints/best/model.safetensors`"),
         ("/nope", "`GET /docs`"), (f"{RUN}/nope", "metrics, pause, "),

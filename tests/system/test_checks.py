@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from bakehouse.access.api_key import ApiKey, KeyTable, StoredKey, new_key_id
+from bakehouse.access.hash_key import HashKey
+from bakehouse.access.inspection import AccessState
 from bakehouse.runs.redis_state import RedisState
 from bakehouse.runs.run import TaskProcess
 from bakehouse.runs.store import DURABLE
@@ -33,14 +36,39 @@ GOOD: dict[str, Any] = {
     "task_processes": (TASKS,),
 }
 PORT = Port(address="http://127.0.0.1:8000", holder="bakehouse", detail="Bakehouse 0.1.0")
+WITHOUT_KEYS = AccessState(table=KeyTable({}, frozenset(), 0))
 AWAY = RedisState(problem="Connection refused.")
 
 
-def inspection(folder: Path, *, port: Port = PORT, chosen: dict[str, Any] | None = None, **redis: Any) -> Inspection:
+NOW = 1_800_000_000_000
+DAY = 86_400_000
+HASH_KEY = HashKey(b"0" * 32)
+
+
+def a_key(*, hash_key_id: str = HASH_KEY.id, expires_ms: int | None = None) -> ApiKey:
+    return ApiKey(
+        id=new_key_id(), name="ci", scopes=("read",), secret_hash="", hash_key_id=hash_key_id,
+        created_ms=NOW - 90 * DAY, expires_ms=expires_ms,
+    )  # fmt: skip
+
+
+def state_of(*keys: ApiKey, hash_key: HashKey | None = None) -> AccessState:
+    return AccessState(table=KeyTable({key.id: StoredKey(key) for key in keys}, frozenset(), NOW), hash_key=hash_key)
+
+
+def inspection(
+    folder: Path,
+    *,
+    port: Port = PORT,
+    access: AccessState = WITHOUT_KEYS,
+    chosen: dict[str, Any] | None = None,
+    **redis: Any,
+) -> Inspection:
     return Inspection(
         settings=Settings.model_validate({"home": folder, **(chosen or {})}),
         redis=RedisState(**{**GOOD, **redis}),
         port=port,
+        access=access,
     )
 
 
@@ -81,6 +109,14 @@ def test_a_system_that_is_as_it_should_be_has_a_row_for_every_check(
         ("worker_versions", "warning", {"workers": (HERE.model_copy(update={"versions": {"bakehouse": "9"}}),)}),
         ("data", "error", {"chosen": {"data": "/nowhere"}}),
         ("cores", "warning", {"chosen": {"threads": 256}}),
+        ("access", "warning", {"chosen": {"host": "0.0.0.0", "insecure": True}}),
+        ("access", "error", {"access": AccessState(problem="cannot be read")}),
+        ("access", "error", {"access": state_of(hash_key=HASH_KEY)}),
+        ("access", "error", {"access": state_of(a_key(expires_ms=NOW - 1), hash_key=HASH_KEY)}),
+        ("access", "error", {"access": state_of(a_key())}),
+        ("access", "warning", {"access": state_of(a_key(), a_key(hash_key_id="lost"), hash_key=HASH_KEY)}),
+        ("access", "warning", {"access": state_of(a_key(expires_ms=NOW + DAY), hash_key=HASH_KEY)}),
+        ("access", "ok", {"access": state_of(a_key(), a_key(expires_ms=NOW - 1), hash_key=HASH_KEY)}),
         ("port", "warning", {"port": Port(address="http://x", holder="nobody")}),
         ("port", "error", {"port": Port(address="http://x", holder="another program", detail="nginx")}),
     ],
@@ -88,18 +124,19 @@ def test_a_system_that_is_as_it_should_be_has_a_row_for_every_check(
 def test_what_is_wrong_has_a_row_with_a_remedy(name: str, status: str, facts: dict[str, Any], tmp_path: Path) -> None:
     row = rows_of(inspection(tmp_path, **facts))[name]
     assert row.status == status
-    assert row.problem
-    assert row.fix
+    assert bool(row.problem) == bool(row.fix) == (status != "ok")
 
 
 def test_a_redis_that_is_away_is_one_error_and_not_many(tmp_path: Path) -> None:
-    system = check_system(Inspection(settings=Settings(home=tmp_path), redis=AWAY, port=PORT))
+    system = check_system(Inspection(settings=Settings(home=tmp_path), redis=AWAY, port=PORT, access=AccessState()))
     rows = {row.name: row for row in system.data}
     assert [row.name for row in system.data if row.status == "error"] == ["redis"]
     assert rows["redis"].problem == "Connection refused."
     assert "bakehouse up" in str(rows["redis"].fix)
     assert rows["workers"].status == "warning"
-    outside = Inspection(settings=Settings(home=tmp_path, redis_url="redis://x"), redis=AWAY, port=PORT)
+    outside = Inspection(
+        settings=Settings(home=tmp_path, redis_url="redis://x"), redis=AWAY, port=PORT, access=AccessState()
+    )
     assert "BAKEHOUSE_REDIS_URL" in str(rows_of(outside)["redis"].fix)
 
 

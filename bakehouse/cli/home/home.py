@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import typer
 
+from bakehouse.cli.credentials import of_owner
 from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.home.errors import DataFolderMissing, HomeError, RedisUnreachable
 from bakehouse.cli.home.lock import is_alive, lock_folder
@@ -24,7 +25,7 @@ from bakehouse.cli.home.watch import Command, watch
 from bakehouse.model import JsonObject
 from bakehouse.ports import PortError, find_free_port
 from bakehouse.processes import Say
-from bakehouse.settings import Settings
+from bakehouse.settings import Settings, is_loopback
 
 # SIGHUP arrives when the terminal is closed.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -42,6 +43,8 @@ class Home:
     redis_url: str
     logs: Path
     workers: int
+    is_open_to_others: bool = False
+    """Whether other machines reach the service, and it asks for no API key."""
 
 
 def say_on_stderr(text: str) -> None:
@@ -94,7 +97,7 @@ def home_running(settings: Settings, *, say: Say = say_on_stderr) -> Iterator[Ho
         if workers is not None:
             # A run that is submitted now must not be told that no worker is running.
             workers.wait_until(partial(has_workers, running), seconds=WORKERS_WITHIN_SECONDS)
-        yield Home(address_of(running), redis.url, logs_of(running), count)
+        yield Home(address_of(running), redis.url, logs_of(running), count, is_open_to_others(running))
 
 
 @contextmanager
@@ -173,9 +176,9 @@ def environment_of(settings: Settings) -> dict[str, str]:
     names = {f"BAKEHOUSE_{name.upper()}" for name in Settings.model_fields}
     # Settings from the user's environment are left out, so that an unset one does not come back in a child.
     inherited = {name: value for name, value in os.environ.items() if name.upper() not in names}
-    chosen = {
-        f"BAKEHOUSE_{name.upper()}": str(value) for name, value in settings.model_dump().items() if value is not None
-    }
+    # Whoever sends a key is a client; the service and the workers need none.
+    passed_on = settings.model_dump(exclude={"api_key", "api_key_file"})
+    chosen = {f"BAKEHOUSE_{name.upper()}": str(value) for name, value in passed_on.items() if value is not None}
     # Without a buffer, the log also has the last lines of a process that was killed.
     return inherited | chosen | {"PYTHONUNBUFFERED": "1"}
 
@@ -198,6 +201,14 @@ def has_workers(settings: Settings) -> bool:
     return count_own(listed["data"]) >= settings.worker_count and count_own(listed["task_processes"]) > 0
 
 
+def is_open_to_others(settings: Settings) -> bool:
+    """Returns whether other machines reach the service without an API key."""
+    if is_loopback(settings.host):
+        return False
+    answer = ask(settings, "/v1/session")
+    return answer is not None and not answer.json()["needs_key"]
+
+
 def count_own(listed: Sequence[JsonObject]) -> int:
     """Counts the processes that run on this machine."""
     # Processes of a killed home are still listed for a while, and other machines may have some too.
@@ -209,7 +220,13 @@ def ask(settings: Settings, path: str) -> httpx.Response | None:
     try:
         # The request must not go to a proxy that the user's environment names. It is not encrypted, so that no
         # certificates are read, which took longer than the request and 1 MB each time.
-        answer = httpx.get(f"{address_of(settings)}{path}", timeout=5, trust_env=False, verify=False)  # noqa: S501
+        answer = httpx.get(
+            f"{address_of(settings)}{path}",
+            headers=of_owner(settings),
+            timeout=5,
+            trust_env=False,
+            verify=False,  # noqa: S501
+        )
     except httpx.TransportError:
         return None
     return answer if answer.is_success else None
