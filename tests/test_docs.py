@@ -95,6 +95,17 @@ def test_the_blocks_of_a_page_run_in_order_and_its_recipes_train(page: str, home
                 assert client.submit(json.loads(text)).wait(timeout=60).status == "succeeded"
 
 
+def test_the_commands_about_keys_work_beside_a_running_service(tmp_path: Path) -> None:
+    folder = make_clone(tmp_path)
+    with run_home(folder / ".bakehouse", workers=0) as home:
+        printed = paste(script("keys"), folder, BAKEHOUSE_URL=home.url, BAKEHOUSE_HOME=str(home.folder))
+        assert re.search(r"ada\s+admin\s+active", printed)
+        assert re.search(r"ci\s+revoked", printed)
+        key = (folder / "ada.key").read_text().strip()
+        with Client(home.url, api_key=key) as client:
+            assert list(client.runs()) == []
+
+
 def test_the_recipe_of_the_page_about_nan_fails_as_the_page_says(home: Home) -> None:
     [text] = [text for language, text in blocks("loss_is_nan") if language == "json"]
     with Client(home.url) as client:

@@ -1,10 +1,12 @@
 """`bakehouse doctor`: checks the system, also while the service or Redis is down."""
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import httpx
 from pydantic import ValidationError
 
+from bakehouse.cli.credentials import credentials_for
 from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.formats import sanitize
 from bakehouse.cli.home.redis_server import running_redis_url
@@ -27,7 +29,7 @@ def run_doctor(*, as_json: bool, fields: str | None) -> ExitCode:
     If a service answers, the rows are its own; otherwise they say what this machine is like with the present settings.
     """
     settings = Settings()
-    port, system = ask_service(settings.base_url)
+    port, system = ask_service(settings.base_url, credentials_for(settings, settings.base_url))
     asked = f"the service at {port.address}"
     if system is None:
         asked = f"this machine, with BAKEHOUSE_HOME={settings.home}"
@@ -40,12 +42,13 @@ def run_doctor(*, as_json: bool, fields: str | None) -> ExitCode:
     return ExitCode.FAILED if system.status == "error" else ExitCode.SUCCEEDED
 
 
-def ask_service(url: str) -> tuple[Port, System | None]:
+def ask_service(url: str, headers: Mapping[str, str]) -> tuple[Port, System | None]:
     """Returns who answers at the address, and the rows of the service if it is one that has them."""
     # A proxy that the user's environment names does not reach this machine.
     is_elsewhere = not is_loopback(urlsplit(url).hostname or "")
     try:
-        answer = httpx.get(f"{url.rstrip('/')}/v1/system", timeout=ANSWER_SECONDS, trust_env=is_elsewhere)
+        address = f"{url.rstrip('/')}/v1/system"
+        answer = httpx.get(address, headers=dict(headers), timeout=ANSWER_SECONDS, trust_env=is_elsewhere)
     except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL):
         return Port(address=url, holder="nobody"), None
     except httpx.TransportError as error:

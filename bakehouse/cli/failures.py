@@ -6,6 +6,7 @@ from typing import TypeGuard
 
 from pydantic import ValidationError
 
+from bakehouse.access.errors import AccessError
 from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.experiments.errors import ExperimentInvalid
 from bakehouse.cli.formats import sanitize
@@ -27,7 +28,9 @@ from bakehouse.ports import PortError
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeError, RecipeInvalid
 from bakehouse.settings import Settings, explain_settings
 
-ReportedError = ClientError | RecipeError | HomeError | PortError | DatasetError | ValidationError | OSError
+ReportedError = (
+    ClientError | AccessError | RecipeError | HomeError | PortError | DatasetError | ValidationError | OSError
+)
 
 
 def is_reported(error: Exception) -> TypeGuard[ReportedError]:
@@ -69,7 +72,7 @@ def explain(error: ReportedError) -> tuple[ExitCode, str]:
         case Unavailable():
             return ExitCode.UNREACHABLE, f"{error}{request_id(error)}\n  try again in a moment"
         case NotAllowed():
-            return ExitCode.NOT_ALLOWED, f"{error}{request_id(error)}"
+            return ExitCode.NOT_ALLOWED, f"{error.detail or error}{request_id(error)}{advise_on_key(error)}"
         case RunTimeout():
             return ExitCode.TIMEOUT, f"{error}\n  bakehouse watch {error.run_id}\n  bakehouse cancel {error.run_id}"
         case ExperimentTimeout():
@@ -84,7 +87,7 @@ def explain(error: ReportedError) -> tuple[ExitCode, str]:
             advice = "" if has_run else "\n  `bakehouse ls` lists the runs"
             advice = "\n  `bakehouse data ls` lists the data sets" if is_dataset else advice
             return ExitCode.USAGE, f"{error}{request_id(error)}{advice}"
-        case RecipeError() | HomeError() | PortError() | DatasetError():
+        case AccessError() | RecipeError() | HomeError() | PortError() | DatasetError():
             return ExitCode.USAGE, str(error)
         case Refused():
             return ExitCode.FAILED, f"{error}{request_id(error)}"
@@ -104,6 +107,22 @@ def problem_line(problem: Problem) -> str:
     where = problem.pointer or problem.parameter or "/"
     allowed = sanitize(", ".join(problem.allowed or ()))
     return sanitize(f"  {where}  {problem.message}") + (f"\n      allowed: {allowed}" if allowed else "")
+
+
+def advise_on_key(error: NotAllowed) -> str:
+    """Returns what to do if a request was refused for its API key."""
+    is_unknown = error.problem.type.endswith("unauthorized")
+    # A proxy, or the rules for pages of other sites, may refuse a request too.
+    if not is_unknown and not error.problem.type.endswith("scope_missing"):
+        return ""
+    settings = Settings()
+    makes_one = "whoever runs the service makes one with `bakehouse keys create`"
+    if settings.api_key is None and settings.api_key_file is None:
+        return f"\n  set BAKEHOUSE_API_KEY_FILE to a file with an API key, or BAKEHOUSE_API_KEY to the key; {makes_one}"
+    name = "BAKEHOUSE_API_KEY" if settings.api_key is not None else "BAKEHOUSE_API_KEY_FILE"
+    if is_unknown:
+        return f"\n  this service does not accept the key in {name}: correct it, or ask for another; {makes_one}"
+    return f"\n  the key in {name} is valid, but does not permit this: ask for one that does; {makes_one}"
 
 
 def request_id(error: Refused) -> str:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from bakehouse.access.sent_key import find_api_key, headers_of
 from bakehouse.model import JsonObject
 from bakehouse.runs.status import Status
 from bakehouse.settings import Settings, is_loopback
@@ -40,12 +41,13 @@ def latest_runs(status: Status | None) -> list[JsonObject]:
 
 
 def listed_rows(what: str, query: dict[str, str]) -> list[JsonObject]:
-    url = Settings().base_url.rstrip("/")
+    settings = Settings()
+    url = settings.base_url.rstrip("/")
     # A proxy that the user's environment names does not reach this machine.
     is_elsewhere = not is_loopback(urlsplit(url).hostname or "")
-    answer = httpx.get(
-        f"{url}/v1/{what}", params={**query, "limit": str(LISTED)}, timeout=SECONDS, trust_env=is_elsewhere
-    )
+    parameters = {**query, "limit": str(LISTED)}
+    headers = headers_of(find_api_key(settings))
+    answer = httpx.get(f"{url}/v1/{what}", params=parameters, headers=headers, timeout=SECONDS, trust_env=is_elsewhere)
     rows: list[JsonObject] = answer.raise_for_status().json()["data"]
     return rows
 

@@ -9,6 +9,7 @@ from typing import Self, TypeVar, Unpack
 from urllib.parse import quote
 from uuid import uuid4
 
+from bakehouse.access.sent_key import check_key, find_api_key
 from bakehouse.client.async_experiment import (
     AblationFields,
     AsyncClientExperiment,
@@ -72,11 +73,15 @@ class AsyncClient:
         self,
         url: str | None = None,
         *,
+        api_key: str | None = None,
         timeout: float = 15.0,
         transport: type[BlockingTransport | AsyncTransport] = AsyncTransport,
     ) -> None:
-        self.url = url or Settings().base_url
-        self._connection = Connection(self.url, timeout=timeout, transport=transport)
+        """By default the API key is that of BAKEHOUSE_API_KEY or BAKEHOUSE_API_KEY_FILE, if one is set."""
+        settings = Settings()
+        self.url = url or settings.base_url
+        key = find_api_key(settings) if api_key is None else check_key(api_key, "api_key")
+        self._connection = Connection(self.url, api_key=key, timeout=timeout, transport=transport)
 
     async def submit(
         self,

@@ -13,8 +13,9 @@ from bakehouse.client.transport import BlockingTransport
 class Client:
     """A client of the service at `url`, by default BAKEHOUSE_URL or port 8000 of this machine. Threads may share it."""
 
-    def __init__(self, url: str | None = None, *, timeout: float = 15.0) -> None:
-        self._async = AsyncClient(url, timeout=timeout, transport=BlockingTransport)
+    def __init__(self, url: str | None = None, *, api_key: str | None = None, timeout: float = 15.0) -> None:
+        """By default the API key is that of BAKEHOUSE_API_KEY or BAKEHOUSE_API_KEY_FILE, if one is set."""
+        self._async = AsyncClient(url, api_key=api_key, timeout=timeout, transport=BlockingTransport)
         self.url = self._async.url
 
     submit = returning_run(AsyncClient.submit)

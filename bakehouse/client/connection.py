@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from bakehouse.access.sent_key import headers_of
 from bakehouse.client.errors import ClientClosed, ClientError, UnexpectedAnswer, Unreachable, error_of
 from bakehouse.client.reading import NewerService, read
 from bakehouse.client.transport import AsyncTransport, BlockingTransport, Transport
@@ -64,7 +65,14 @@ class Retries:
 class Connection:
     """The HTTP connections to one service. Threads may share it if its transport blocks."""
 
-    def __init__(self, url: str, *, timeout: float, transport: type[BlockingTransport | AsyncTransport]) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float,
+        transport: type[BlockingTransport | AsyncTransport],
+        api_key: str | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise Unreachable(url, "an address begins with http:// or https://")
@@ -77,6 +85,8 @@ class Connection:
         """The version that the service's latest response named."""
         self.transport: Transport = transport(
             base_url=self.url,
+            # A redirect to another host is followed without the key.
+            headers=headers_of(api_key),
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
             # Every followed run holds a connection, so a limit would block the runs beyond it.
             limits=httpx.Limits(max_connections=None),
