@@ -92,11 +92,14 @@ class ExperimentStore:
         experiment_id: str,
         change: Callable[[ExperimentRecord], tuple[ExperimentRecord, Sequence[tuple[Run, Texts]]]],
         idempotency: Idempotency | None = None,
+        *,
+        known: ExperimentRecord | None = None,
     ) -> ExperimentRecord:
         """Changes an experiment and adds runs to it, either all or nothing; if the experiment was changed meanwhile,
-        changes the changed one instead."""
+        changes the changed one instead. `known` is its record as the caller has read it."""
         while True:
-            before = self.record(experiment_id)
+            before = known or self.record(experiment_id)
+            known = None
             after, runs = change(before)
             if after == before and not runs:
                 return before
@@ -165,14 +168,14 @@ class ExperimentStore:
     def get(self, experiment_id: str) -> Experiment:
         """Returns the experiment as clients see it. Raises ExperimentNotFound."""
         record = self.record(experiment_id)
-        [counts] = self._counts([experiment_id])
+        [counts] = self.counts([experiment_id])
         runs = self.runs(record)
         missing = missing_runs(record, runs)
         return shown(record, status_of(record, counts), counts, runs, missing, self._reason(record))
 
     def brief(self, record: ExperimentRecord) -> Brief:
         """Returns the row of a list."""
-        [counts] = self._counts([record.id])
+        [counts] = self.counts([record.id])
         return brief_of(record, counts, self._reason(record))
 
     def _reason(self, record: ExperimentRecord) -> str | None:
@@ -191,12 +194,8 @@ class ExperimentStore:
             bound = f"({score:.0f}"
         ids = wire.texts(self._redis.zrevrangebyscore(self._keys.experiments(), bound, "-inf", start=0, num=limit + 1))
         listed = ids[:limit]
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for experiment_id in listed:
-                pipeline.hgetall(self._keys.experiment(experiment_id))
-            found = pipeline.execute()
-        records = list(self._readable(zip(listed, found, strict=True)))
-        counts = self._counts([record.id for record in records])
+        records = list(self._readable(zip(listed, self._hashes(listed), strict=True)))
+        counts = self.counts([record.id for record in records])
         rows = tuple(brief_of(record, each, self._reason(record)) for record, each in zip(records, counts, strict=True))
         return ExperimentPage(data=rows, has_more=len(ids) > limit, last_id=rows[-1].id if rows else None)
 
@@ -210,7 +209,14 @@ class ExperimentStore:
             except ExperimentUnreadable as error:
                 log.warning("%s", error)
 
-    def _counts(self, ids: Sequence[str]) -> list[dict[Status, int]]:
+    def _hashes(self, ids: Sequence[str]) -> list[Mapping[wire.Text, wire.Text]]:
+        """Returns the hashes of experiments."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for experiment_id in ids:
+                pipeline.hgetall(self._keys.experiment(experiment_id))
+            return pipeline.execute()
+
+    def counts(self, ids: Sequence[str]) -> list[dict[Status, int]]:
         """Returns the number of new runs of each experiment by status, without those that a retry has replaced."""
         with self._redis.pipeline(transaction=False) as pipeline:
             for experiment_id in ids:
@@ -222,14 +228,14 @@ class ExperimentStore:
 
     def runs(self, record: ExperimentRecord) -> tuple[ExperimentRun, ...]:
         """Returns the runs of an experiment by arm, seed and fold; of those in one place, the newest."""
-        return experiment_runs(record, self._placed(record, ("status",)))
+        return experiment_runs(record, self.placed_runs(record, ("status",)))
 
     def results(self, experiment_id: str) -> Results:
         """Returns the answer of an experiment, as far as its runs have ended. Raises ExperimentNotFound."""
         record = self.record(experiment_id)
-        [counts] = self._counts([experiment_id])
+        [counts] = self.counts([experiment_id])
         reused = set(record.reused)
-        found = self._placed(record, MEASURED)
+        found = self.placed_runs(record, MEASURED)
         measured = [measure(each, fields, metric=record.metric, reused=each in reused) for each, fields in found]
         missing = missing_runs(record, experiment_runs(record, found)) if record.has_dependents else ()
         runs = {each.arm: each.run for each, _ in reversed(found)}
@@ -248,7 +254,7 @@ class ExperimentStore:
         """Returns what an experiment asks, and its runs. Raises ExperimentNotFound."""
         record = self.record(experiment_id)
         listed = self.runs(record)
-        [counts] = self._counts([experiment_id])
+        [counts] = self.counts([experiment_id])
         return self._question(record, status_of(record, counts), {run.arm: run.run for run in reversed(listed)}), listed
 
     def _question(
@@ -272,7 +278,7 @@ class ExperimentStore:
     def report_facts(self, experiment_id: str) -> ReportFacts:
         """Returns what a report says beside the results. Raises ExperimentNotFound."""
         record = self.record(experiment_id)
-        found = [json.loads(fields["provenance"]) for _, fields in self._placed(record, ("provenance",))]
+        found = [json.loads(fields["provenance"]) for _, fields in self.placed_runs(record, ("provenance",))]
         trained = [each for each in found if each is not None]
         versions = {f"{name} {version}" for each in trained for name, version in each["versions"].items()}
         return ReportFacts(
@@ -287,7 +293,7 @@ class ExperimentStore:
             devices=tuple(sorted({each["device"] for each in trained})),
         )
 
-    def _placed(self, record: ExperimentRecord, names: Sequence[str]) -> list[tuple[PlacedRun, Fields]]:
+    def placed_runs(self, record: ExperimentRecord, names: Sequence[str]) -> list[tuple[PlacedRun, Fields]]:
         """Returns the runs of an experiment with some of their fields, by arm, seed and fold; of those in one place,
         the newest."""
         found: dict[tuple[str, int, int | None], tuple[PlacedRun, Fields]] = {}
@@ -368,11 +374,12 @@ class ExperimentStore:
     def asked(self) -> list[ExperimentRecord]:
         """Returns the experiments that a user has asked to pause, to stop or to cancel, and has not resumed."""
         ids = wire.texts(self._redis.zrange(self._keys.asked_experiments(), 0, -1))
-        return list(self._readable((each, self._redis.hgetall(self._keys.experiment(each))) for each in ids))
+        return list(self._readable(zip(ids, self._hashes(ids), strict=True)))
 
-    def incomplete(self) -> list[str]:
-        """Returns the ids of the experiments that may still create runs, the oldest first."""
-        return wire.texts(self._redis.zrange(self._keys.incomplete_experiments(), 0, -1))
+    def incomplete(self) -> list[ExperimentRecord]:
+        """Returns the experiments that may still create runs, the oldest first."""
+        ids = wire.texts(self._redis.zrange(self._keys.incomplete_experiments(), 0, -1))
+        return list(self._readable(zip(ids, self._hashes(ids), strict=True)))
 
     def deleted(self) -> list[str]:
         """Returns the ids of deleted experiments whose runs may still be there."""

@@ -28,8 +28,6 @@ from bakehouse.runs.store import Store
 from bakehouse.runs.stored_runs import StoredRuns
 from bakehouse.settings import Settings
 
-# Each is planned anew, which takes milliseconds in which a supervisor does nothing else.
-RUNS_PER_TICK = 50
 PASSING = {"absent_dataset", "broken_dataset"}
 """The problems of a recipe that may be over at the next tick, or on another machine."""
 Look = tuple[str, Mapping[Status, int]]
@@ -50,39 +48,37 @@ class ArmDriver:
         self._seen: dict[str, Look] = {}
         self._reported: set[str] = set()
 
-    def carry_on(self, experiment_id: str) -> None:
-        """Creates the runs that can be created now."""
+    def carry_on(self, record: ExperimentRecord, *, limit: int) -> int:
+        """Creates runs that can be created now, at most as many as the limit; returns the number of those that it has
+        planned."""
+        look = self.look(record)
+        if not record.has_dependents or look == self._seen.get(record.id):
+            return 0
+        ready: list[MissingRun] = []
+
+        def change(before: ExperimentRecord) -> tuple[ExperimentRecord, NewRuns]:
+            nonlocal ready
+            # What the last supervisor has seen may be over, or paused.
+            if before.is_complete or before.request is not None:
+                ready = []
+                return before, []
+            missing = missing_runs(before, self._experiments.runs(before))
+            ready = [each for each in missing if each.state == "ready"][:limit]
+            is_complete = all(each.state == "given_up" for each in missing)
+            return self.advance(before.model_copy(update={"is_complete": is_complete}), ready)
+
         # Deleted meanwhile; or the data set is packed again, and the next tick finds it ready.
         with suppress(ExperimentNotFound, DatasetNotReady):
-            look = self.look(experiment_id)
-            if look is None or look == self._seen.get(experiment_id):
-                return
-            ready: list[MissingRun] = []
-
-            def change(before: ExperimentRecord) -> tuple[ExperimentRecord, NewRuns]:
-                nonlocal ready
-                # What the last supervisor has seen may be over, or paused.
-                if before.is_complete or before.request is not None:
-                    ready = []
-                    return before, []
-                missing = missing_runs(before, self._experiments.runs(before))
-                ready = [each for each in missing if each.state == "ready"][:RUNS_PER_TICK]
-                is_complete = all(each.state == "given_up" for each in missing)
-                return self.advance(before.model_copy(update={"is_complete": is_complete}), ready)
-
-            after = self._experiments.change(experiment_id, change)
+            after = self._experiments.change(record.id, change, known=record)
             if after.is_complete:
-                self._seen.pop(experiment_id, None)
+                self._seen.pop(record.id, None)
             elif not ready:
-                self._seen[experiment_id] = look
+                self._seen[record.id] = look
+        return len(ready)
 
-    def look(self, experiment_id: str) -> Look | None:
-        """Returns what must change before more runs of an experiment can be created, without reading its runs; None if
-        no arm builds on others."""
-        record = self._experiments.record(experiment_id)
-        if not record.has_dependents:
-            return None
-        counts = self._experiments.brief(record).counts
+    def look(self, record: ExperimentRecord) -> Look:
+        """Returns what must change before more runs of an experiment can be created, without reading its runs."""
+        [counts] = self._experiments.counts([record.id])
         return record.token, {status: count for status, count in counts.items() if status in TERMINAL}
 
     def advance(self, record: ExperimentRecord, ready: Sequence[MissingRun]) -> tuple[ExperimentRecord, NewRuns]:

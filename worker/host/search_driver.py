@@ -63,8 +63,9 @@ class SearchDriver:
         self._runs = StoredRuns(store)
         self._epochs: dict[tuple[str, str], EpochValues] = {}
 
-    def carry_on(self, experiment_id: str) -> None:
-        """Does what comes next in a search. Raises SearchUnavailable."""
+    def carry_on(self, record: ExperimentRecord) -> int:
+        """Does what comes next in a search; returns the number of trials that it has planned. Raises
+        SearchUnavailable."""
         found = Advance()
 
         def change(before: ExperimentRecord) -> tuple[ExperimentRecord, NewRuns]:
@@ -84,7 +85,7 @@ class SearchDriver:
 
         # Deleted meanwhile; or the data set is packed again, and the next tick finds it ready.
         with suppress(ExperimentNotFound, DatasetNotReady):
-            self._experiments.change(experiment_id, change)
+            self._experiments.change(record.id, change, known=record)
         if found.done:
             # Only this search, or others that read their epochs again, are concerned.
             self._epochs.clear()
@@ -92,6 +93,7 @@ class SearchDriver:
             # The run may have ended meanwhile.
             with suppress(IllegalTransition, RunNotFound):
                 self._store.command(run_id, RequestAction("prune"))
+        return len(found.create)
 
     def slots(self, record: ExperimentRecord) -> int:
         """Returns how many trials may run at once: as many as there are workers for their runs, within the limit."""
@@ -102,14 +104,11 @@ class SearchDriver:
 
     def trials(self, record: ExperimentRecord, question: SearchQuestion) -> list[Trial]:
         """Returns the trials of a search with what they have reached."""
-        listed = self._experiments.runs(record)
-        fields = dict(self._experiments.fields_of_runs([each.run for each in listed], READ))
         needs_epochs = question.design.pruner != "none"
         runs: dict[str, list[TrialRun]] = {}
-        for each in listed:
-            if each.run in fields:
-                run = self.trial_run(each.run, fields[each.run], record.metric, needs_epochs=needs_epochs)
-                runs.setdefault(each.arm, []).append(run)
+        for each, fields in self._experiments.placed_runs(record, READ):
+            run = self.trial_run(each.run, fields, record.metric, needs_epochs=needs_epochs)
+            runs.setdefault(each.arm, []).append(run)
         return observe(record, runs)
 
     def trial_run(self, run_id: str, fields: Mapping[str, str], metric: str, *, needs_epochs: bool) -> TrialRun:

@@ -32,10 +32,9 @@ from bakehouse.runs.record import Record
 from bakehouse.runs.status import TERMINAL
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings, explain_settings
-from worker.host.arm_driver import ArmDriver
 from worker.host.attempt_output import note
+from worker.host.experiment_driver import ExperimentDriver
 from worker.host.owner import is_dead, kill
-from worker.host.search_driver import SearchDriver
 from worker.host.watch import Watch, seconds_up
 
 TICK_SECONDS = 1.0
@@ -66,9 +65,8 @@ class Supervisor:
         self.settings = settings
         self.store = store
         self.experiments = experiments
-        self.searches = SearchDriver(settings, store, experiments)
+        self.experiments_in_turn = ExperimentDriver(settings, store, experiments)
         self.name = f"{socket.gethostname()}-{os.getpid()}"
-        self.arms = ArmDriver(settings, store, experiments)
         self.wake_queue = wake_queue
         self.children = children
         self.artifacts = Artifacts(settings.artifacts)
@@ -290,9 +288,7 @@ class Supervisor:
 
     def carry_on_experiments(self) -> None:
         """Creates the next runs of each search, and those of arms that build on others."""
-        for experiment_id in self.experiments.incomplete():
-            self.guard(self.searches.carry_on, experiment_id)
-            self.guard(self.arms.carry_on, experiment_id)
+        self.experiments_in_turn.carry_on(self.guard)
 
     def purge_replaced(self) -> None:
         """Removes checkpoints that were replaced long enough ago, first from the record and then from the disk."""

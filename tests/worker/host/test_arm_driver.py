@@ -26,6 +26,7 @@ from tests.runs.examples import PROVENANCE, a_worker
 from worker.host import arm_driver
 from worker.host.arm_driver import ArmDriver
 
+LIMIT = 50
 RECIPE = {"dataset": "iris", "architecture": {"type": "mlp", "hidden": [4]}, "epochs": 2}
 
 
@@ -74,7 +75,7 @@ class Home:
 
     def carry_on(self, experiment_id: str) -> Experiment:
         for driver in self.drivers:
-            driver.carry_on(experiment_id)
+            driver.carry_on(self.experiments.record(experiment_id), limit=LIMIT)
         return self.get(experiment_id)
 
     def run_of(self, experiment_id: str, arm: str, seed: int = 0) -> str:
@@ -185,7 +186,7 @@ def test_a_retry_that_a_supervisor_has_not_seen_does_not_end_the_experiment(
 
     monkeypatch.setattr(home.store, "create_many", create_after_a_retry)
     assert [each.state for each in home.carry_on(asked).missing] == ["waiting"]
-    assert home.experiments.incomplete() == [asked]
+    assert [each.id for each in home.experiments.incomplete()] == [asked]
 
 
 class Killed(BaseException):
@@ -218,7 +219,7 @@ def test_supervisors_that_are_killed_or_at_work_together_create_each_run_once(
 
     monkeypatch.setattr(home.store, "create_many", create_together)
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda driver: driver.carry_on(asked), home.drivers))
+        list(pool.map(lambda driver: driver.carry_on(home.experiments.record(asked), limit=LIMIT), home.drivers))
     assert len(home.experiments.run_ids(asked)) == 4
 
     def killed_after_the_write(*arguments: Any, **options: Any) -> Any:

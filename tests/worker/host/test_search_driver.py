@@ -78,7 +78,7 @@ class Home:
 
     def carry_on(self, experiment_id: str) -> None:
         for driver in self.drivers:
-            driver.carry_on(experiment_id)
+            driver.carry_on(self.experiments.record(experiment_id))
 
     def train(self, run_id: str, look: Callable[[], None]) -> None:
         """Trains a run to its end; a supervisor looks after each epoch."""
@@ -149,7 +149,7 @@ def test_a_search_whose_supervisors_are_killed_has_the_same_trials_as_one_that_i
     def look() -> None:
         for driver in home.drivers:
             try:
-                driver.carry_on(second)
+                driver.carry_on(home.experiments.record(second))
             except Killed:
                 continue
 
@@ -233,7 +233,7 @@ def test_two_supervisors_at_the_same_moment_make_each_trial_once(home: Home, mon
     def look() -> None:
         tried.clear()
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda driver: driver.carry_on(second), home.drivers))
+            list(pool.map(lambda driver: driver.carry_on(home.experiments.record(second)), home.drivers))
 
     raced = home.finish(second, look)
     assert refused >= 6
@@ -271,7 +271,8 @@ def test_a_search_that_is_paused_creates_no_trial(home: Home) -> None:
     home.experiments.change(search, lambda record: (record.model_copy(update={"request": None}), ()))
     home.carry_on(search)
     assert len(home.experiments.get(search).trials) == 1
-    home.carry_on("exp_222222222222")
+    deleted = home.experiments.record(search).model_copy(update={"id": "exp_222222222222"})
+    home.drivers[0].carry_on(deleted)
 
 
 def test_a_run_that_a_user_has_asked_for_something_else_is_not_pruned(home: Home) -> None:
