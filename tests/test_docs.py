@@ -25,6 +25,7 @@ PAGES = [
     "client",
     "own_data",
     "plain_pytorch",
+    "predict",
     "see_augmentation",
     "several_users",
     "test_rows",

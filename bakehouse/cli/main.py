@@ -20,7 +20,7 @@ from bakehouse.cli.commands.listing import datasets, log, ls, show, workers
 from bakehouse.cli.commands.recipes import completion, cookbook, explain, new
 from bakehouse.cli.commands.serving import demo, doctor, serve, up, worker
 from bakehouse.cli.commands.training import lint, preview, run, train, verify, watch
-from bakehouse.cli.commands.weights import best, code, split
+from bakehouse.cli.commands.weights import best, code, predict, split
 from bakehouse.cli.entry import print_interruption
 from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.warning_lines import lines_for_warnings
@@ -43,6 +43,7 @@ COMMANDS = (
     plot,
     what_if,
     best,
+    predict,
     code,
     split,
     cancel,
@@ -63,18 +64,16 @@ COMMANDS = (
     completion,
 )
 
-PREDICT = (
-    "`bakehouse code ID` prints a script that loads the weights in plain PyTorch and predicts: docs/plain_pytorch.md"
-)
+CODE = "`bakehouse code ID` prints a script that loads the weights in plain PyTorch and predicts: docs/plain_pytorch.md"
 LIST = "`bakehouse ls` lists the runs"
 GRID = "`bakehouse experiment grid RECIPE --axis /norm=none,batch_norm` compares all combinations of values"
 KEYS = "`bakehouse keys create NAME` makes an API key: docs/keys.md"
 SHOW = "`bakehouse show ID` shows a run"
 INSTEAD = {
-    "predict": PREDICT,
-    "infer": PREDICT,
-    "export": PREDICT,
-    "onnx": PREDICT,
+    "infer": "`bakehouse predict ID FILE` predicts for the rows of a file",
+    "score": "`bakehouse predict ID FILE` predicts for the rows of a file",
+    "export": CODE,
+    "onnx": CODE,
     "evaluate": "`bakehouse code ID --evaluate` prints a script that computes the test metrics again",
     "test": "`bakehouse code ID --evaluate` prints a script that computes the test metrics again",
     "download": "`bakehouse best ID` downloads the best weights",

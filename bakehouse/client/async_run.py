@@ -1,5 +1,6 @@
 """A handle for one run in an event loop: its state, events, metrics and checkpoints, and requests to change it."""
 
+import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -12,13 +13,15 @@ from uuid import uuid4
 from bakehouse.client.connection import Connection
 from bakehouse.client.curve import Row, html
 from bakehouse.client.download import download
-from bakehouse.client.errors import RunTimeout
+from bakehouse.client.errors import RecipeRefused, RunTimeout
 from bakehouse.client.events import RunEvent, follow
+from bakehouse.client.prediction import Rows, as_frame, is_frame, list_rows, parts_of, with_own_places
 from bakehouse.client.reading import RunRecord
 from bakehouse.model import Model
 from bakehouse.runs.run import Best, Checkpoint, Last
 from bakehouse.runs.split import RunSplit
 from bakehouse.runs.status import Status
+from bakehouse.tasks.predictions import Prediction, PredictionAnswer
 from bakehouse.what_if import WhatIf
 
 MAX_WAIT = 30  # seconds for which the service holds a request
@@ -182,6 +185,33 @@ class AsyncClientRun(RunHandle):
     async def download(self, checkpoint: Checkpoint, path: str | Path) -> Path:
         """Saves the weights of one checkpoint as `download_best` does."""
         return await download(self._connection, self.id, checkpoint, Path(path))
+
+    @overload
+    async def predict(self, rows: Rows, *, epoch: int | str = "best") -> list[Prediction]: ...
+    @overload
+    async def predict(self, rows: Any, *, epoch: int | str = "best") -> Any: ...
+    async def predict(self, rows: Any, *, epoch: int | str = "best") -> Any:
+        """Returns what the model predicts for rows as the data set has them: objects by the names of the columns, or
+        lists. Of a DataFrame of pandas, returns a DataFrame. `epoch` is an epoch, `best` or `last`. Raises
+        RecipeRefused, with a pointer to each bad cell."""
+        listed = list_rows(rows)
+        steps = self.record.plain_recipe["dataset"].get("sequence")
+        predictions: list[Prediction] = []
+        for places in parts_of(listed, None if steps is None else steps["id"]):
+            body = json.dumps({"rows": [listed[place] for place in places]}).encode()
+            try:
+                predictions += await self.predict_file(body, "application/json", epoch=epoch)
+            except RecipeRefused as error:
+                raise with_own_places(error, places) from error
+        return as_frame(predictions, rows) if is_frame(rows) else predictions
+
+    async def predict_file(self, content: bytes, media_type: str, *, epoch: int | str = "best") -> Sequence[Prediction]:
+        """Returns what the model predicts for a picture (`image/png`, `image/jpeg`), or for the rows of an NPZ file
+        (`application/x-npz`)."""
+        path = self._path(f"/checkpoints/{epoch}/predict")
+        headers = {"Content-Type": media_type}
+        response = await self._connection.request("POST", path, content=content, headers=headers)
+        return self._connection.parse(PredictionAnswer, response).predictions
 
     async def cancel(self) -> Self:
         """Ends the run within a second; its checkpoints are kept."""

@@ -63,6 +63,8 @@ class ClientRun(RunHandle):
     best_checkpoint = blocking(AsyncClientRun.best_checkpoint)
     download_best = blocking(AsyncClientRun.download_best)
     download = blocking(AsyncClientRun.download)
+    predict = blocking(AsyncClientRun.predict)
+    predict_file = blocking(AsyncClientRun.predict_file)
     cancel = returning_self(AsyncClientRun.cancel)
     stop = returning_self(AsyncClientRun.stop)
     pause = returning_self(AsyncClientRun.pause)

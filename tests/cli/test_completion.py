@@ -73,7 +73,20 @@ def test_ids_of_runs_are_completed_where_their_status_fits(
     client.run(paused).pause()
     worker.train(over, [0.5])
     worker.claim(running)
-    for command in ("show", "watch", "fork", "rerun", "verify", "log", "compare", "best", "code", "split", "diff"):
+    for command in (
+        "show",
+        "watch",
+        "fork",
+        "rerun",
+        "verify",
+        "log",
+        "compare",
+        "best",
+        "predict",
+        "code",
+        "split",
+        "diff",
+    ):
         assert offered(command, "run_") == {over, running, paused}
     assert offered("diff", over, "run_") == {over, running, paused}
     for command in ("stop", "cancel", "pause"):

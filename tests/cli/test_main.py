@@ -140,7 +140,7 @@ def test_the_exit_code_is_that_of_the_run(
         (["code", "run_222222222222"], None, 2, "bakehouse ls"),
         (["watch"], None, 2, "Missing argument"),
         (["nonsense"], None, 2, "No such command"),
-        (["predict", "run_1"], None, 2, "`bakehouse code ID`"),
+        (["infer", "run_1"], None, 2, "`bakehouse predict ID FILE`"),
         (["logs"], None, 2, "`bakehouse log ID`"),
         (["ls", "--status", "lost"], None, 2, "lost"),
         (["ls", "--label", "x"], None, 2, "key:value"),

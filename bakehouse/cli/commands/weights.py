@@ -17,6 +17,25 @@ def best(
     save_best(run_id, output, as_json=as_json, fields=fields)
 
 
+def predict(
+    run_id: RunId,
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Rows as CSV, JSON, JSON lines or NPZ; a picture, or a folder of these."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", dir_okay=False, help="Save the predictions: FILE.csv."),
+    ] = None,
+    epoch: Annotated[str, typer.Option(metavar="N", help="The epoch of the weights, best or last.")] = "best",
+    as_json: AsJson = False,
+) -> None:
+    """Predict for the rows of your file: a CSV with your columns, the prediction and the probability of each class."""
+    from bakehouse.cli.predict_command import predict_file
+
+    predict_file(run_id, file, output, epoch=epoch, as_json=as_json)
+
+
 def code(
     run_id: RunId,
     file: Annotated[Path, typer.Option(metavar="FILE", help="The file of weights that the script loads.")] = Path(
