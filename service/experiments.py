@@ -8,6 +8,7 @@ from functools import partial
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.experiments.deletion import delete_runs
+from bakehouse.experiments.dependents import Foresight, PlanRecipe
 from bakehouse.experiments.designs import invalid
 from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.experiments.errors import IllegalAction
@@ -16,11 +17,12 @@ from bakehouse.experiments.extension import extend_document, point_into_extensio
 from bakehouse.experiments.filling import fill, find_reusable
 from bakehouse.experiments.missing import missing_runs
 from bakehouse.experiments.planned_arms import PlannedArm, independent_recipe, plan_arms, plan_searched
+from bakehouse.experiments.planned_runs import NOT_PLANNED
 from bakehouse.experiments.planning import described, metric_of, places, refuse_arms_without_metric
 from bakehouse.experiments.question import Question, count_runs, folds_of, in_first_fold, read_experiment
 from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker, reopened
 from bakehouse.experiments.space import check_space
-from bakehouse.experiments.store import new_experiment_id
+from bakehouse.experiments.store import ExperimentStore, new_experiment_id
 from bakehouse.experiments.supervisors import CANNOT_SEARCH
 from bakehouse.model import JsonObject, Model
 from bakehouse.prepare import Prepared, new_template
@@ -49,6 +51,8 @@ class ExperimentPreview(Model):
     """Number of runs that the answer needs."""
     reused: int
     """Number of these that were finished before, so that they are not trained again."""
+    reused_reason: str | None = None
+    """The reason why `reused` may be larger, as human-readable text; null if it is exact."""
     seconds: TotalSeconds | None = None
     """The time that the other runs are expected to take together; null if it cannot be predicted."""
     seconds_reason: str | None = None
@@ -111,12 +115,13 @@ async def plan_search(
 async def preview(services: Services, posted: object) -> ExperimentPreview:
     """Returns what an experiment would train, without storing anything."""
     planned = await plan(services, posted)
-    wanted = list(places(planned.first_arms, planned.document.seeds))
-    reused = await run_in_threadpool(find_reusable, services.experiments, planned.document, wanted)
+    make_template = await services.preparation.templates()
+    foresight = await run_in_threadpool(
+        foresee, services.experiments, planned, lambda recipe: make_template(recipe, NOT_PLANNED)
+    )
     capacity = await services.async_store.capacity()
-    later = places([arm for arm in planned.arms if arm.builds_on], planned.document.seeds)
-    new = [place.template.work for place, run in zip(wanted, reused, strict=True) if run is None]
-    new += [place.template.work for place in later]
+    wanted = places(planned.arms, planned.document.seeds)
+    new = [place.template.work for place in wanted if place.key not in foresight.reused]
     seconds = await run_in_threadpool(total_seconds, new, capacity, planned.document.max_running)
     return ExperimentPreview(
         metric=planned.metric,
@@ -125,10 +130,21 @@ async def preview(services: Services, posted: object) -> ExperimentPreview:
         seeds=tuple(planned.document.seeds),
         folds=planned.document.folds,
         runs=count_runs(planned.question),
-        reused=sum(run is not None for run in reused),
+        reused=len(foresight.reused),
+        reused_reason=foresight.reason,
         seconds=seconds,
         seconds_reason=capacity.reason() if seconds is None else None,
     )
+
+
+def foresee(experiments: ExperimentStore, planned: Planned, plan_recipe: PlanRecipe) -> Foresight:
+    """Returns which runs of an experiment will be used again."""
+    find = partial(find_reusable, experiments, planned.document)
+    wanted = list(places(planned.first_arms, planned.document.seeds))
+    reused = {place.key: run for place, run in zip(wanted, find(wanted), strict=True) if run is not None}
+    foresight = Foresight(planned.question, reused, plan_recipe)
+    foresight.look_at_dependents(find)
+    return foresight
 
 
 async def submit(services: Services, posted: object, idempotency: Idempotency | None) -> CreatedExperiment:

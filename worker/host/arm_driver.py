@@ -10,14 +10,13 @@ from contextlib import suppress
 
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetNotReady
+from bakehouse.experiments.dependents import plan_dependent
 from bakehouse.experiments.errors import ExperimentNotFound
 from bakehouse.experiments.experiment import ExperimentRecord, MissingRun, RefusedRun
 from bakehouse.experiments.filling import NewRuns, fill
 from bakehouse.experiments.missing import missing_runs, refused
-from bakehouse.experiments.planned_arms import PlannedArm
 from bakehouse.experiments.planning import Place
-from bakehouse.experiments.question import Question, read_experiment, with_fold
-from bakehouse.experiments.stand_ins import stand_in, with_runs
+from bakehouse.experiments.question import Question, read_experiment
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.model import JsonObject
 from bakehouse.prepare import Limits, Prepared, new_template, prepare
@@ -110,11 +109,8 @@ class ArmDriver:
 
     def place(self, question: Question, missing: MissingRun) -> Place:
         """Plans a run that builds on others. Raises RecipeInvalid and RecordUnreadable."""
-        arm = next(arm for arm in question.arms.arms if arm.name == missing.arm)
-        runs = {stand_in(name): run for name, run in missing.sources.items()}
-        recipe = with_fold(with_runs(arm.recipe, runs), question.document.folds, missing.fold)
-        template = new_template(self.prepare(recipe))
-        return Place(PlannedArm(arm.name, {missing.fold: template}, arm.levels), missing.seed, missing.fold)
+        key = (missing.arm, missing.seed, missing.fold)
+        return plan_dependent(question, key, missing.sources, lambda recipe: new_template(self.prepare(recipe)))
 
     def prepare(self, recipe: JsonObject) -> Prepared:
         # Its memory was checked when it was posted; the worker that has the most may be away at the moment.

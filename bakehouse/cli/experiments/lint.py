@@ -88,6 +88,8 @@ def preview_text(preview: JsonObject) -> str:
         ("runs", runs),
         ("metric", preview["metric"]),
     ]
+    if reason := preview.get("reused_reason"):
+        rows.append(("trained before", f"perhaps more: {reason}"))
     if reason := preview.get("seconds_reason"):
         rows.append(("time", f"not known: {reason}"))
     if seconds := preview.get("seconds"):

@@ -271,6 +271,12 @@ def test_teachers_and_students_are_used_again_and_deleted_together(home: Home) -
     home.carry_on(asked)
     home.train(asked, "student")
     runs = [run.run for run in home.carry_on(asked).runs]
+    preview = home.post("/v1/experiments?validate_only=true", experiment_with(seeds=3))
+    # Those of the third seed are new.
+    assert (preview["runs"], preview["reused"], preview["reused_reason"]) == (9, 6, None)
+    other = {**VARIANTS, "teacher": {"architecture": {"hidden": [8]}}}
+    preview = home.post("/v1/experiments?validate_only=true", experiment_with(other))
+    assert (preview["runs"], preview["reused"], preview["reused_reason"]) == (6, 2, None)
     again = home.ask(experiment_with(name="again"))
     found = home.carry_on(again)
     assert (found.status, [run.run for run in found.runs]) == ("finished", runs)
