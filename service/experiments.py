@@ -1,4 +1,4 @@
-"""Makes experiments from posted documents, extends them, and acts on all their runs."""
+"""Makes experiments from posted documents, and acts on all their runs."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,25 +13,22 @@ from bakehouse.experiments.designs import invalid
 from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.experiments.errors import IllegalAction
 from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord
-from bakehouse.experiments.extension import extend_document, point_into_extension
 from bakehouse.experiments.filling import fill, find_reusable
 from bakehouse.experiments.missing import missing_runs
 from bakehouse.experiments.planned_arms import PlannedArm, independent_recipe, plan_arms, plan_searched
 from bakehouse.experiments.planned_runs import NOT_PLANNED
 from bakehouse.experiments.planning import described, metric_of, places, refuse_arms_without_metric
 from bakehouse.experiments.question import Question, count_runs, folds_of, in_first_fold, read_experiment
-from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker, reopened
+from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker
 from bakehouse.experiments.space import check_space
 from bakehouse.experiments.store import ExperimentStore, new_experiment_id
 from bakehouse.experiments.supervisors import CANNOT_SEARCH
 from bakehouse.model import JsonObject, Model
 from bakehouse.prepare import Prepared, new_template
-from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.runs.errors import ExperimentChanged, SourceRunDeleted
 from bakehouse.runs.record import CreatedExperiment, Idempotency
 from bakehouse.runs.run import Run
 from bakehouse.runs.status import TERMINAL, Request
-from bakehouse.runs.wire import Texts
 from service.dependencies import Services
 from service.estimates import TotalSeconds, total_seconds
 from service.submit import wake_worker
@@ -200,57 +197,6 @@ def with_pinned_dataset(document: ExperimentDocument, dataset_id: str) -> Experi
     posted = document.recipe["dataset"]
     dataset = {**posted, "id": dataset_id} if isinstance(posted, dict) else dataset_id
     return document.model_copy(update={"recipe": {**document.recipe, "dataset": dataset}})
-
-
-async def extend(
-    services: Services, experiment_id: str, posted: JsonObject, idempotency: Idempotency | None
-) -> ExperimentRecord:
-    """Adds seeds, variants or values of axes to an experiment, and queues the runs that this adds."""
-    record = await run_in_threadpool(services.experiments.record, experiment_id)
-    if idempotency is not None:
-        first = await run_in_threadpool(services.experiments.first_answer, idempotency)
-        if first is not None:
-            return record
-    longer = extend_document(record.document, posted)
-    try:
-        planned = await plan(services, longer)
-    except RecipeInvalid as error:
-        raise point_into_extension(record.document, posted, error) from error
-
-    def change(before: ExperimentRecord) -> tuple[ExperimentRecord, list[tuple[Run, Texts]]]:
-        if before.document != record.document:
-            # Somebody else has extended it since it was planned.
-            raise RecipeInvalid([CHANGED])
-        return extended(services, before, planned)
-
-    after = await run_in_threadpool(services.experiments.change, experiment_id, change, idempotency)
-    wake_workers(services, 1)
-    return after
-
-
-CHANGED = Problem(pointer="", code="conflict", message="the experiment was extended meanwhile; read it and try again")
-
-
-def extended(
-    services: Services, before: ExperimentRecord, planned: Planned
-) -> tuple[ExperimentRecord, list[tuple[Run, Texts]]]:
-    """Returns the record with what a longer document adds to it, and the runs that are new."""
-    document = planned.document
-    # Otherwise the new runs would be cancelled too.
-    open_record = reopened(before, services.experiments, services.artifacts)
-    record = open_record.model_copy(
-        update={
-            "document": document,
-            "seeds": tuple(document.seeds),
-            "arms": described(planned.arms, planned.base.recipe),
-            "is_complete": planned.first_arms == planned.arms,
-            # What a stop or a supervisor has given up is tried again.
-            "refused": (),
-        }
-    )
-    there = {(run.arm, run.seed, run.fold) for run in services.experiments.runs(before)}
-    missing = [place for place in places(planned.first_arms, document.seeds) if place.key not in there]
-    return fill(services.experiments, record, missing)
 
 
 def act_on_all(services: Services, experiment_id: str, request: Request) -> None:

@@ -29,6 +29,7 @@ from service.dependencies import (
     refuse_unknown_parameters,
 )
 from service.documents import parse_document
+from service.experiment_extension import ExtensionPreview, extend, preview_extension
 from service.experiment_what_if import ask_what_if
 from service.experiments import (
     ExperimentDeletion,
@@ -36,7 +37,6 @@ from service.experiments import (
     act_on_all,
     change,
     delete,
-    extend,
     preview,
     preview_deletion,
     resume,
@@ -176,9 +176,15 @@ def ask_experiment_what_if(experiment_id: ExperimentId, document: JsonBody, serv
              openapi_extra=json_body("Extension"),
              responses=problems(400, 404, 409, 413, 415, 422, 503))  # fmt: skip
 async def extend_experiment(
-    experiment_id: ExperimentId, document: JsonBody, services: ServicesDep, idempotency: IdempotencyKey
-) -> Experiment:
+    experiment_id: ExperimentId,
+    document: JsonBody,
+    services: ServicesDep,
+    idempotency: IdempotencyKey,
+    validate_only: Annotated[bool, Query(description="Check the extension and return what it would add.")] = False,
+) -> Experiment | ExtensionPreview:
     """Adds seeds, variants or values of axes, and queues only the runs that this adds."""
+    if validate_only:
+        return await preview_extension(services, experiment_id, document)
     await extend(services, experiment_id, document, idempotency)
     return await run_in_threadpool(services.experiments.get, experiment_id)
 

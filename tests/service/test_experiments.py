@@ -173,6 +173,28 @@ def test_a_grid_and_variants_get_further_arms(api: httpx.Client) -> None:
     assert refused["errors"][0]["pointer"] == "/variants/bn"
 
 
+def test_a_preview_of_an_extension_says_what_is_new_and_stores_nothing(api: httpx.Client, worker: FakeWorker) -> None:
+    named = post(api, NAMED)
+    path = f"/v1/experiments/{named['id']}"
+    asked = {"seeds": [1, 2], "variants": {"wet": {"dropout": 0.5}}}
+    preview = api.post(f"{path}/extend?validate_only=true", json=asked).json()
+    # Two arms get the seed 2, and the new one has three seeds.
+    assert (preview["arms"], preview["seeds"], preview["runs"], preview["reused"]) == (["wet"], [2], 5, 0)
+    assert api.get(path).json() == named
+    refused = problem(
+        api.post(f"{path}/extend?validate_only=true", json={"variants": {"wet": {"norm": UNEVEN}}}),
+        422,
+        "invalid_recipe",
+    )
+    assert refused["errors"][0]["pointer"] == "/variants/wet/norm/num_groups"
+    alone = {**named["document"], "seeds": [7], "design": {"type": "variants", "variants": {"bn": {}}}}
+    [run] = post(api, alone)["runs"]
+    finish(worker, run["run"], 0.5)
+    like = a_worker("same").model_copy(update={"versions": PROVENANCE.versions, "memory_bytes": 10**10})
+    worker.store.put_worker(like, ttl=60)
+    assert api.post(f"{path}/extend?validate_only=true", json={"seeds": [7]}).json()["reused"] == 1
+
+
 GRID = {**ABLATION, "design": {"type": "grid", "axes": {"/norm": ["none", "batch_norm"], "/dropout": [0, 0.1]}}}
 NAMED = {**ABLATION, "design": {"type": "variants", "variants": {"plain": {"norm": None}, "bn": {}}}}
 

@@ -106,12 +106,41 @@ def test_an_answer_gets_more_seeds_and_a_failed_run_is_tried_again(
     wait_until(lambda: list_runs(home, answered) - before)
     expect(page.locator(".run-grid .failed")).to_have_count(2)
     expect(page.get_by_text("6 of 6 runs, 2 failed")).to_be_visible()
+    page.get_by_role("button", name="Extend").click()
     page.get_by_label("Number of seeds to add").fill("1")
-    page.get_by_role("button", name="Add").press("Enter")
+    expect(page.get_by_text("Adds 1 seed: 3 new runs")).to_be_visible()
+    page.get_by_role("button", name="Train 3 runs").press("Enter")
     expect(page.get_by_role("row", name="plain").first.get_by_role("link")).to_have_count(3)
     expect(page.locator(".experiment")).to_have_attribute("data-status", "finished")
     expect(page.get_by_role("link", name="plain, seed 2")).to_contain_text("%")
     expect(page.get_by_text("9 of 9 runs, 3 failed")).to_be_visible()
+
+
+def test_an_experiment_gets_a_further_arm_and_what_is_wrong_with_it_is_said_at_its_field(
+    home: RunningHome, page: Page
+) -> None:
+    question = {**QUESTION, "name": "to be extended", "seeds": 1}
+    experiment = home.post("/v1/experiments", {**question, "design": {"type": "variants", "variants": {"plain": {}}}})
+    open_experiment(page, home, experiment)
+    page.get_by_role("button", name="Extend").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Number of seeds to add").fill("0")
+    expect(dialog.get_by_text("Nothing is added yet.")).to_be_visible()
+    name, patch = dialog.get_by_label("Name of a further arm"), dialog.get_by_label("What it changes")
+    name.fill("wet")
+    patch.fill('{"dropot": 0.5}')
+    expect(patch).to_have_accessible_description("in the arm 'wet': unknown field 'dropot'; did you mean 'dropout'?")
+    expect(dialog.get_by_role("button", name="Extend")).to_be_disabled()
+    assert_accessible(page)
+    patch.fill("{}")
+    expect(name).to_have_accessible_description("the arms 'plain' and 'wet' have the same canonical recipe")
+    patch.fill("dropout")
+    expect(patch).to_have_attribute("aria-invalid", "true")
+    patch.fill('{"dropout": 0.5}')
+    expect(dialog.get_by_text("Adds 1 arm (wet): 1 new run")).to_be_visible()
+    dialog.get_by_role("button", name="Train 1 run").click()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("link", name="wet, seed 0")).to_contain_text("%")
 
 
 def test_runs_that_wait_for_others_are_to_come_and_only_the_run_that_failed_is_tried_again(

@@ -25,6 +25,7 @@ export type Experiment = Schemas["Experiment"];
 export type ExperimentBrief = Schemas["Brief"];
 export type ExperimentPage = Schemas["ExperimentPage"];
 export type ExperimentPreview = Schemas["ExperimentPreview"];
+export type ExtensionPreview = Schemas["ExtensionPreview"];
 export type ExperimentDeletion = Schemas["ExperimentDeletion"];
 export type ExperimentDocument = Schemas["ExperimentDocument"];
 // What has a default is in every answer.

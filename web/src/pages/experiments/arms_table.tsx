@@ -1,5 +1,13 @@
 import type { ArmResult, Results } from "../../api/types";
-import { count, formatMetric, formatNumber, formatSeconds, formatWhole, spellOut } from "../../format";
+import {
+  capitalize,
+  count,
+  formatMetric,
+  formatNumber,
+  formatSeconds,
+  formatWhole,
+  spellOut,
+} from "../../format";
 import type { Json } from "../../json";
 import { placeName } from "../../json";
 import { Table } from "../../parts/table";
@@ -18,6 +26,7 @@ export function ArmsTable({ results }: { results: Results }) {
   // From the beginning, so that the table does not change its columns while runs end.
   const isCompared = baseline !== null && arms.length > 1;
   const unit = unitOfDifference(metric);
+  const hasFolds = arms.some((arm) => Object.keys(arm.values).some((place) => place.includes("/")));
   return (
     <section class="card">
       <h2>Arms</h2>
@@ -40,14 +49,14 @@ export function ArmsTable({ results }: { results: Results }) {
           { title: "Differs in", cell: (arm) => <Differs arm={arm} defaults={defaults} /> },
           { title: "n", isNumber: true, cell: (arm) => formatWhole(arm.n) },
           {
-            title: "mean (95 % interval)",
+            title: "Mean (95 % interval)",
             isNumber: true,
             cell: (arm) => formatMean(metric, arm.mean, arm.interval),
           },
           ...(isCompared
             ? [
                 {
-                  title: `difference${unit && `, ${unit}`}`,
+                  title: `Difference${unit && `, ${unit}`}`,
                   isNumber: true,
                   cell: ({ difference: found }: ArmResult) =>
                     found && formatDifference(metric, found.mean, found.interval),
@@ -56,7 +65,7 @@ export function ArmsTable({ results }: { results: Results }) {
               ]
             : []),
           {
-            title: spellOut(test),
+            title: capitalize(spellOut(test)),
             isNumber: true,
             cell: (arm: ArmResult) => formatMetric(test, arm.test[test]),
           },
@@ -70,7 +79,9 @@ export function ArmsTable({ results }: { results: Results }) {
         ]}
       />
       <p class="quiet">
-        Means of the {spellOut(metric)} over the seeds, with 95 % intervals by Student's t.{" "}
+        {hasFolds
+          ? `Means of the ${spellOut(metric)} over the seeds and folds, with 95 % intervals that are corrected for the rows that folds share. `
+          : `Means of the ${spellOut(metric)} over the seeds, with 95 % intervals by Student's t. `}
         {isCompared && (
           <>
             Differences are from <bdi>{baseline}</bdi>, paired by seed; the p values are adjusted for the

@@ -86,18 +86,24 @@ function Bands(props: {
         />
         <Axes y={capitalize(spellOut(metric))} />
       </div>
-      <LineChart
-        title={capitalize(spellOut(metric))}
-        x={chart.x}
-        lines={chart.lines}
-        isLog={isLog.value}
-        syncKey="experiment"
-        height={380}
-        goal={isRising(metric) ? "high" : "low"}
-        format={(value) => formatMetric(metric, value)}
-        hidden={hidden}
-        onToggle={(id) => toggleListed("hide", id)}
-      />
+      {comparison.isComplete.value && chart.lines.length === 0 ? (
+        <Empty title="There is no curve">
+          No run that has not failed has measured the {spellOut(metric)} at the end of an epoch.
+        </Empty>
+      ) : (
+        <LineChart
+          title={capitalize(spellOut(metric))}
+          x={chart.x}
+          lines={chart.lines}
+          isLog={isLog.value}
+          syncKey="experiment"
+          height={380}
+          goal={isRising(metric) ? "high" : "low"}
+          format={(value) => formatMetric(metric, value)}
+          hidden={hidden}
+          onToggle={(id) => toggleListed("hide", id)}
+        />
+      )}
       <ZoomInAddress charts={`experiment ${kind}`} />
       <p class="quiet">
         Mean of each arm over its runs, and a band from the lowest to the highest, over the epochs that all of

@@ -3,7 +3,7 @@ import type { ArmResult, Results } from "../../api/types";
 import { ChartFigure } from "../../charts/chart_figure";
 import { evenTicks, padRange } from "../../charts/ticks";
 import { capitalize, formatMetric, isRising, spellOut } from "../../format";
-import { formatMean } from "./words";
+import { comparedArms, formatMean } from "./words";
 
 const TICKS = 4;
 /** More arms are not told one by one. */
@@ -16,6 +16,7 @@ export function DotPlot({ results }: { results: Results }) {
   const range = useMemo(() => rangeOf(arms), [arms]);
   const place = (value: number) => `${(100 * (value - range[0])) / (range[1] - range[0])}%`;
   const level = arms.find((arm) => arm.name === baseline)?.mean;
+  if (arms.every((arm) => arm.mean == null)) return null;
   const seeds = [...new Set(arms.flatMap((arm) => Object.keys(arm.values)))];
   const column = (label: string, read: (arm: ArmResult) => number | null | undefined) => ({
     label,
@@ -91,8 +92,11 @@ function rangeOf(arms: readonly ArmResult[]) {
   return padRange(Math.min(...shown), Math.max(...shown), false);
 }
 
-function describe({ arms, metric }: Results): string {
-  const measured = arms.filter((arm) => arm.mean != null);
+function describe(results: Results): string {
+  const { arms, metric } = results;
+  const compared = comparedArms(results);
+  // The best of the trials of a search won by luck too.
+  const measured = arms.filter((arm) => arm.mean != null && (!compared || compared.has(arm.name)));
   const told = (arm: ArmResult) => `${arm.name} ${formatMean(metric, arm.mean, arm.interval)}`;
   if (measured.length <= MOST_TOLD) return `${measured.map(told).join("; ")}.`;
   const sign = isRising(metric) ? -1 : 1;

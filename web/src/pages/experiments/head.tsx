@@ -1,14 +1,15 @@
 import { useState } from "preact/hooks";
 import { navigate } from "../../address";
-import { create, type RequestFailed, send } from "../../api/http";
+import { type RequestFailed, send } from "../../api/http";
 import type { Experiment, ExperimentDeletion, Results } from "../../api/types";
 import { capitalize, count, formatAgo } from "../../format";
 import { Confirm } from "../../parts/confirm";
 import { Failure } from "../../parts/failure";
 import { StatusMark } from "../../parts/status_mark";
+import { ExtendButton } from "./extend";
 import type { LiveExperiment } from "./live_experiment";
 import { Settings, settingsOf } from "./settings";
-import { type Action, describeDesign, describeProgress, nextSeeds, possibleActions } from "./words";
+import { type Action, describeDesign, describeProgress, describeSearch, possibleActions } from "./words";
 
 /** What a user wants to know first, and what can be done. */
 export function Head(props: { live: LiveExperiment; experiment: Experiment; results: Results }) {
@@ -32,7 +33,9 @@ export function Head(props: { live: LiveExperiment; experiment: Experiment; resu
               {experiment.dataset} · {experiment.architecture}
             </span>
             <span>
-              {describeDesign(document.design.type, arms.length, seeds.length, document.folds ?? null)}
+              {document.design.type === "search"
+                ? describeSearch(document.design.trials, seeds.length, document.folds ?? null)
+                : describeDesign(document.design.type, arms.length, seeds.length, document.folds ?? null)}
             </span>
             <span class="quiet">created {formatAgo(experiment.created_at)}</span>
           </p>
@@ -80,10 +83,6 @@ function Actions({ live, experiment }: { live: LiveExperiment; experiment: Exper
     setBusy(false);
   };
   const act = (action: Action) => attempt(async () => live.take(await send("POST", `${path}/${action}`)));
-  const extend = (more: number) =>
-    attempt(async () =>
-      live.take(await create(`${path}/extend`, { seeds: nextSeeds(experiment.seeds, more) })),
-    );
   const previewDeletion = () =>
     attempt(async () => setAsking(await send<ExperimentDeletion>("DELETE", `${path}?validate_only=true`)));
   const remove = () =>
@@ -105,9 +104,7 @@ function Actions({ live, experiment }: { live: LiveExperiment; experiment: Exper
             {LABELS[action]}
           </button>
         ))}
-        {experiment.document.design.type !== "search" && (
-          <Extend isBusy={isBusy} onExtend={(more) => void extend(more)} />
-        )}
+        {experiment.document.design.type !== "search" && <ExtendButton live={live} experiment={experiment} />}
         {isOver && (
           <button type="button" disabled={isBusy} onClick={() => void previewDeletion()}>
             Delete
@@ -154,32 +151,4 @@ function describeDeletion({ runs, kept }: ExperimentDeletion): string {
   return kept.length === 0
     ? gone
     : `${gone} ${count(kept.length, "run")} ${kept.length === 1 ? "stays" : "stay"}: trained before, or needed by others.`;
-}
-
-/** Adds seeds; what was trained is not trained again. */
-function Extend({ isBusy, onExtend }: { isBusy: boolean; onExtend: (more: number) => void }) {
-  const [more, setMore] = useState(5);
-  return (
-    <form
-      class="extend"
-      onSubmit={(event) => {
-        event.preventDefault();
-        onExtend(more);
-      }}
-    >
-      <button type="submit" disabled={isBusy || !(more > 0)}>
-        Add
-      </button>
-      <input
-        type="number"
-        min="1"
-        max="100"
-        required
-        aria-label="Number of seeds to add"
-        value={more}
-        onInput={(event) => setMore(event.currentTarget.valueAsNumber)}
-      />
-      seeds
-    </form>
-  );
 }

@@ -88,8 +88,10 @@ function Row({ row, sentence }: { row: ExperimentBrief; sentence: string | undef
       {sentence && <p class="experiment-answer">{sentence}</p>}
       <p class="quiet">
         {row.dataset} · {row.architecture} ·{" "}
-        {describeDesign(row.design, row.arms, row.seeds, row.folds ?? null)} · created{" "}
-        {formatAgo(row.created_at)}
+        {row.design === "search"
+          ? `search: ${count(row.arms, "arm")}`
+          : describeDesign(row.design, row.arms, row.seeds, row.folds ?? null)}{" "}
+        · created {formatAgo(row.created_at)}
       </p>
     </li>
   );

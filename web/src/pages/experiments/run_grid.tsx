@@ -36,7 +36,7 @@ export function RunGrid({ experiment, results }: { experiment: Experiment; resul
           <tbody>
             {experiment.arms.map(({ name }) => (
               <tr key={name}>
-                <th scope="row">
+                <th scope="row" title={name}>
                   <bdi>{name}</bdi>
                   {name === experiment.baseline && <small> baseline</small>}
                 </th>

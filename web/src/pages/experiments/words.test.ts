@@ -6,6 +6,7 @@ import {
   countOver,
   describeDesign,
   describeProgress,
+  describeSearch,
   formatDifference,
   formatMean,
   nextSeeds,
@@ -21,6 +22,7 @@ test("the progress tells what is over, reused and failed", () => {
   expect(describeProgress(1, 1, 0, { succeeded: 1 })).toBe("1 of 1 run");
   expect(describeProgress(3, 3, 0, { failed: 1 }, 2)).toBe("3 of 3 runs, 1 failed, 2 not trained");
   expect(describeDesign("grid", 4, 1, 5)).toBe("grid: 4 arms × 1 seed × 5 folds");
+  expect(describeSearch(12, 1, null)).toBe("search: 12 trials × 1 seed");
 });
 
 test("runs that are used again are over, and those that wait, train or pause are not", () => {

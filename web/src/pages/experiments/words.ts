@@ -31,6 +31,11 @@ export function describeDesign(design: string, arms: number, seeds: number, fold
   return `${design}: ${parts.join(" × ")}`;
 }
 
+/** Returns for example "search: 40 trials × 1 seed". */
+export function describeSearch(trials: number, seeds: number, folds: number | null): string {
+  return `search: ${[count(trials, "trial"), count(seeds, "seed"), ...(folds ? [count(folds, "fold")] : [])].join(" × ")}`;
+}
+
 /** The ends of the names of metrics that are shares, whose differences are given in hundredths. */
 const SHARES = /(^|_)(accuracy|f1|auroc)$/;
 
@@ -69,14 +74,21 @@ export function formatMean(metric: string, mean: number | null | undefined, inte
   return formatMetric(metric, mean) + (interval ? ` (${low} to ${high})` : "");
 }
 
+/** Returns the names of the arms that a search compares, its recipe and the confirmed trials; null if there are none. */
+export function comparedArms({ arms, baseline, search }: Results): Set<string> | null {
+  if (!search || baseline === null) return null;
+  return new Set(
+    arms.flatMap(({ name, difference, not_compared: reason }) =>
+      name === baseline || difference || reason ? [name] : [],
+    ),
+  );
+}
+
 /** Returns the arms with those first that a search compares: its recipe and the confirmed trials. */
 export function comparedFirst<Arm extends { name: string }>(arms: readonly Arm[], results: Results): Arm[] {
-  const { search, baseline } = results;
-  if (!search || baseline === null) return [...arms];
-  const compared = new Set(
-    results.arms.filter((arm) => arm.difference || arm.not_compared).map((arm) => arm.name),
-  );
-  const rank = ({ name }: Arm) => (name === baseline || compared.has(name) ? 0 : 1);
+  const compared = comparedArms(results);
+  if (!compared) return [...arms];
+  const rank = ({ name }: Arm) => (compared.has(name) ? 0 : 1);
   return [...arms].sort((one, other) => rank(one) - rank(other));
 }
 
