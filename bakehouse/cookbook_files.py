@@ -1,10 +1,7 @@
-"""Finds the cookbook, and reads its questions and recipes."""
+"""Finds the cookbook, and reads the files of its questions."""
 
-import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -12,8 +9,9 @@ from pathlib import Path
 from bakehouse.model import JsonObject
 from bakehouse.recipe.read import parse_json
 
-STUDY = "study.json"
+PAGE = "README.md"
 EXPERIMENT = "experiment.json"
+RESULTS = "results.json"
 OVERVIEW_ROW = re.compile(r"^\| \[(?P<question>.*)\]\((?P<name>\w+)/README\.md\) \| (?P<answer>.*) \|$", re.MULTILINE)
 
 
@@ -29,27 +27,6 @@ class CookbookQuestion:
     """The document of the experiment that asks it."""
 
 
-@dataclass(frozen=True)
-class CookbookRecipe:
-    """A recipe of a study, which answers a question by comparing recipes."""
-
-    study: str
-    question: str
-    name: str
-    text: str
-
-    @property
-    def path(self) -> str:
-        """The name that users give: `small_network/batch_norm`."""
-        return f"{self.study}/{self.name}"
-
-    @cached_property
-    def document(self) -> JsonObject:
-        """The recipe as JSON; the name of another recipe's file is in place of the id of its run."""
-        document: JsonObject = parse_json(self.text)
-        return document
-
-
 def cookbook() -> Traversable:
     """Returns the folder of the cookbook: that of the installed package, or of the checkout."""
     installed = files("bakehouse") / "cookbook"
@@ -58,36 +35,19 @@ def cookbook() -> Traversable:
 
 def questions() -> list[CookbookQuestion]:
     """Returns all questions, in the order of the overview."""
-    overview = (cookbook() / "README.md").read_text(encoding="utf-8")
+    overview = (cookbook() / PAGE).read_text(encoding="utf-8")
     return [
-        CookbookQuestion(**found.groupdict(), experiment=read_experiment(found["name"]))
+        CookbookQuestion(**found.groupdict(), experiment=parse_json(read_file(found["name"], EXPERIMENT)))
         for found in OVERVIEW_ROW.finditer(overview)
     ]
 
 
-def read_experiment(name: str) -> JsonObject:
-    document: JsonObject = parse_json((cookbook() / name / EXPERIMENT).read_text(encoding="utf-8"))
-    return document
+def read_file(question: str, name: str) -> str:
+    """Returns the text of a file of a question."""
+    return (cookbook() / question / name).read_text(encoding="utf-8")
 
 
-def study_folders() -> list[Traversable]:
-    """Returns the folders of all studies, by name."""
-    return [
-        folder
-        for folder in sorted(cookbook().iterdir(), key=lambda folder: folder.name)
-        if folder.is_dir() and (folder / STUDY).is_file()
-    ]
-
-
-def recipes() -> Iterator[CookbookRecipe]:
-    """Yields all recipes by study, in the order in which the study compares them."""
-    for folder in study_folders():
-        yield from recipes_in(folder)
-
-
-def recipes_in(folder: Traversable) -> Iterator[CookbookRecipe]:
-    """Yields the recipes of one study."""
-    study = json.loads((folder / STUDY).read_text(encoding="utf-8"))
-    for name in study["recipes"]:
-        text = (folder / f"{name}.json").read_text(encoding="utf-8")
-        yield CookbookRecipe(folder.name, study["question"], name, text)
+def read_results(question: str) -> str | None:
+    """Returns the stored answer of a question as JSON, or None if it has not been measured."""
+    file = cookbook() / question / RESULTS
+    return file.read_text(encoding="utf-8") if file.is_file() else None

@@ -1,43 +1,22 @@
-"""Defines the studies of the cookbook: each answers a question by comparing recipes."""
+"""Defines the studies of the cookbook: each answers a question by an experiment."""
 
+from bakehouse.experiments.answer import Results
+from bakehouse.experiments.measured import DesignType
+from bakehouse.experiments.what_if import ExperimentWhatIf
 from bakehouse.model import JsonObject, Model
 
 
-class StudyColumn(Model):
-    """A measured number."""
+class MeasuredAnswer(Model):
+    """The answer of an experiment as the cookbook stores it, with what produced it."""
 
-    name: str
-    """The metric's name in a run, such as `test_accuracy`."""
-    label: str
-    """The heading, as human-readable text."""
-    unit: str | None
-
-
-class StudyCell(Model):
-    """A number over all seeds."""
-
-    mean: float
-    spread: float
-    """The standard deviation over the seeds."""
-
-
-class StudyDifference(Model):
-    """The difference between two recipes, over pairs of runs with the same seed."""
-
-    mean: float
-    low: float
-    """The lower end of the 95 % interval."""
-    high: float
-
-
-class StudyRow(Model):
-    """The results of one recipe."""
-
-    recipe: str
-    cells: tuple[StudyCell, ...]
-    """One for each column."""
-    difference: StudyDifference | None
-    """The difference of the first column from the recipe `against`; null for that recipe itself."""
+    measured_on: str
+    """The date on which the last run ended."""
+    versions: tuple[str, ...]
+    """The versions that trained, each with its name: `torch 2.13.0`."""
+    results: Results
+    """The answer, as `GET /v1/experiments/{id}/results` gave it."""
+    what_if: ExperimentWhatIf | None = None
+    """What other early stopping would have done, if the question is about that."""
 
 
 class BuildsOn(Model):
@@ -48,9 +27,11 @@ class BuildsOn(Model):
 
 
 class StudyRecipe(Model):
-    """A recipe that a study has trained with several seeds, to compare its results with those of the others."""
+    """A recipe that a study compares with others, or that its arms are made from."""
 
     name: str
+    arm: str | None
+    """The arm of the experiment; null of the recipe that a search changes."""
     recipe: JsonObject
     """The recipe as `POST /v1/runs` accepts it, once ids of runs are put at the places in `builds_on`."""
     ingredients: tuple[str, ...]
@@ -72,8 +53,9 @@ class StudySummary(Model):
     name: str
     question: str
     answer: str
-    seeds: int
-    """Number of runs of each recipe."""
+    design: DesignType
+    runs: int
+    """The number of runs that answer it; in a search the most."""
     recipes: tuple[str, ...]
 
 
@@ -84,25 +66,20 @@ class Studies(Model):
 
 
 class Study(Model):
-    """A question, the recipes that were compared, and what was measured."""
+    """A question, the experiment that asks it, and what was measured."""
 
     name: str
     question: str
     answer: str
+    design: DesignType
+    runs: int
+    """The number of runs that answer it; in a search the most."""
     text: str
     """The answer in full, as Markdown."""
     experiment: JsonObject
     """The document that asks the question again, as `POST /v1/experiments` accepts it."""
-    setting: JsonObject
-    """The fields that all recipes have in common."""
-    seeds: int
-    """Number of runs of each recipe."""
-    against: str
-    """The recipe from which the differences are taken."""
-    measured_on: str
-    torch: str
-    """The version of torch that measured the table."""
-    columns: tuple[StudyColumn, ...]
-    rows: tuple[StudyRow, ...]
+    measured: MeasuredAnswer | None
+    """The measured answer; null if the question has not been measured yet."""
     recipes: tuple[StudyRecipe, ...]
+    """The arms; of a search, and of a factorial with many arms, only the recipe that they are made from."""
     clashes: tuple[Clash, ...]

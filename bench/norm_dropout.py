@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import torch
 
+from bakehouse.experiments.statistics import summarize
 from bench.finished import Document, finished_training
-from cookbook.__main__ import interval
 from worker.training.events import Finished
 
 SEEDS = 5
@@ -86,6 +86,13 @@ def row(setting: Setting, rate: float, plain: list[Result], seeds: int) -> str:
         f"{fmean(ratios):.2f}" if ratios else "",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def interval(gains: list[float]) -> str:
+    """Returns the mean and its 95 % interval as text."""
+    found = summarize(gains)
+    assert found.mean is not None
+    return "{:+.3g} ({:+.3g} to {:+.3g})".format(found.mean, *(found.interval or (found.mean, found.mean)))
 
 
 def main(seeds: int) -> None:

@@ -1,92 +1,88 @@
-"""Every question of the cookbook has recipes that can be trained, an answer, and a table with all its recipes."""
-
-import json
-import re
-from pathlib import Path
+"""Every question of the cookbook has a page, an experiment that asks it, and the stored answer of that experiment."""
 
 import pytest
 
-from bakehouse.client import Client
-from bakehouse.data.catalog import Catalog
-from bakehouse.prepare import Limits, prepare
-from bakehouse.recipe.problems import RecipeInvalid
+from bakehouse.cookbook_files import CookbookQuestion, questions
+from bakehouse.experiments.document import Search
+from bakehouse.experiments.question import read_experiment
+from bakehouse.experiments.trials import BASELINE, arm_of
 from bakehouse.recipe.read import read_recipe
-from bakehouse.settings import Settings
-from bench.report import running_home
-from cookbook.__main__ import FOLDER, Document, measure, read, table, with_runs
+from bakehouse.studies import all_studies
+from bakehouse.study import MeasuredAnswer
+from tools.cookbook import FOLDER, TABLE, document_in, table_text
 
-QUESTIONS = sorted(path.parent for path in FOLDER.glob("*/study.json"))
-RECIPES = [folder / f"{name}.json" for folder in QUESTIONS for name in read(folder / "study.json")["recipes"]]
-RUN = "run_000000000000"
+QUESTIONS = questions()
+NOT_MEASURED = {"changed_images", "input_scale", "six_tricks", "transfer_layers"}
+"""Questions whose experiments are still being trained."""
 
-questions = pytest.mark.parametrize("folder", QUESTIONS, ids=lambda folder: folder.name)
-recipes = pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-
-
-def references(document: Document) -> set[str]:
-    """The recipes on which a recipe builds."""
-    return set(re.findall(r'"([\w.-]+)\.json"', json.dumps(document)))
+every_question = pytest.mark.parametrize("found", QUESTIONS, ids=lambda found: found.name)
+every_measured = pytest.mark.parametrize(
+    "found", [found for found in QUESTIONS if found.name not in NOT_MEASURED], ids=lambda found: found.name
+)
 
 
-@questions
-def test_a_question_has_an_answer_and_a_table_of_all_its_recipes(folder: Path) -> None:
-    study, page = read(folder / "study.json"), (folder / "README.md").read_text()
-    assert page.startswith(f"# {study['question']}\n")
-    assert f"-m cookbook {folder.name}\n" in page
-    assert re.findall(r"^\| `([\w.-]+)` \|", page, re.MULTILINE) == study["recipes"]
-    assert f"{study['seeds']} seeds" in page
-    assert study["seeds"] >= 3
-    assert {path.stem for path in folder.glob("*.json")} - {"experiment"} == {"study", *study["recipes"]}
-    assert f"({folder.name}/README.md)" in (FOLDER / "README.md").read_text()
+def answer_of(name: str) -> MeasuredAnswer:
+    answer = all_studies()[name].measured
+    assert answer is not None
+    return answer
 
 
-@recipes
-def test_a_recipe_can_be_posted(path: Path, tmp_path: Path) -> None:
-    document = read(path)
-    assert document["name"] == path.stem
-    if others := references(document):
-        names = read(path.parent / "study.json")["recipes"]
-        assert others <= set(names[: names.index(path.stem)])
-        read_recipe(json.loads(re.sub(r"[\w.-]+\.json", RUN, json.dumps(document))))
-        return
-    try:
-        prepare(document, Catalog(Settings(home=tmp_path)), Limits(parameters=10**7), wait_seconds=60)
-    except RecipeInvalid as error:
-        [problem] = error.problems
-        assert problem.code == "absent_dataset", problem
-        pytest.skip(problem.message)
+def test_every_question_is_measured() -> None:
+    assert {study.name for study in all_studies().values() if study.measured is None} == NOT_MEASURED
 
 
-def test_a_table_is_made_from_real_runs(tmp_path: Path) -> None:
-    tiny = {"dataset": "iris", "architecture": "linear", "epochs": 1}
-    transfer = {"type": "transfer", "checkpoint": "plain.json", "layers": 1}
-    study = {
-        "question": "?",
-        "seeds": 2,
-        "columns": ["test_accuracy", "epochs"],
-        "against": "plain",
-        "recipes": ["plain", "warm"],
-    }
-    (tmp_path / "plain.json").write_text(json.dumps(tiny))
-    (tmp_path / "warm.json").write_text(json.dumps({**tiny, "pretraining": transfer}))
-    with running_home() as home, Client(home.url) as client:
-        measured = measure(client, tmp_path, study)
-        runs = {run.name: run.record.known_recipe for run in client.runs()}
-    assert [len(measured[name]) for name in ("plain", "warm")] == [2, 2]
-    assert runs["plain"].seed in (0, 1)
-    first, _, plain, warm, _, note, _ = table(study, measured).split("\n")
-    assert first == "| recipe | test accuracy, % | epochs | test accuracy, % against `plain` |"
-    assert re.fullmatch(r"\| `plain` \| [\d.]+ ± [\d.e-]+ \| 1 ± 0 \|  \|", plain)
-    assert re.fullmatch(r"\| `warm` \| .* \| 1 ± 0 \| [+-].* \(.* to .*\) \|", warm)
-    assert note.startswith("2 seeds")
+def test_the_overview_lists_every_question() -> None:
+    assert [found.name for found in QUESTIONS] == sorted(folder.parent.name for folder in FOLDER.glob("*/README.md"))
 
 
-def test_differences_are_taken_between_runs_of_the_same_seed() -> None:
-    study = {"seeds": 3, "columns": ["test_accuracy", "epochs"], "against": "a", "recipes": ["a", "b"]}
-    a = [{"test_accuracy": value, "epochs": 4} for value in (0.80, 0.90, 0.85)]
-    b = [{"test_accuracy": value, "epochs": 4} for value in (0.81, 0.92, 0.88)]
-    assert "| `b` | 87 ± 5.6 | 4 ± 0 | +2 (-0.484 to +4.48) |" in table(study, {"a": a, "b": b})
+@every_question
+def test_a_question_has_its_page_its_experiment_and_its_answer(found: CookbookQuestion) -> None:
+    folder = FOLDER / found.name
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    assert {path.name for path in folder.iterdir()} - {"results.json"} == {"README.md", "experiment.json"}
+    assert page.startswith(f"# {found.question}\n\n")
+    assert f"```sh\nbakehouse cookbook {found.name}\n" in page
+    assert found.experiment["name"] == found.question
+    assert found.answer
 
 
-def test_a_string_that_names_no_recipe_stays() -> None:
-    assert with_runs({"a": ["b.c", 1]}, {}) == {"a": ["b.c", 1]}
+@every_measured
+def test_an_answer_is_that_of_the_experiment(found: CookbookQuestion) -> None:
+    question = read_experiment(found.experiment)
+    results = answer_of(found.name).results
+    assert results.status == "finished"
+    names = [arm.name for arm in results.arms]
+    if isinstance(question.document.design, Search):
+        assert names[: question.document.design.trials] == list(map(arm_of, range(question.document.design.trials)))
+        assert results.baseline == BASELINE
+    else:
+        assert results.baseline == question.arms.baseline
+        assert names == [arm.name for arm in question.arms.arms]
+        assert all(arm.n == len(question.document.seeds) for arm in results.arms)
+    assert [run.message for arm in results.arms for run in arm.failed] == []
+
+
+@every_question
+def test_a_question_is_asked_with_seeds_enough_for_an_interval(found: CookbookQuestion) -> None:
+    document = read_experiment(found.experiment).document
+    confirm = document.design.confirm if isinstance(document.design, Search) else None
+    assert (confirm.seeds if confirm else len(document.seeds)) >= 5
+
+
+@every_measured
+def test_the_table_of_a_page_is_that_of_its_answer(found: CookbookQuestion) -> None:
+    folder = FOLDER / found.name
+    table = TABLE.search((folder / "README.md").read_text(encoding="utf-8"))
+    assert table is not None
+    assert table[0] == table_text(answer_of(found.name), document_in(folder))
+
+
+@every_question
+def test_a_recipe_in_short_form_is_that_of_its_arm(found: CookbookQuestion) -> None:
+    question = read_experiment(found.experiment)
+    arms = {arm.name: arm for arm in question.arms.arms}
+    for recipe in all_studies()[found.name].recipes:
+        # A recipe that builds on another one cannot be read before it has the id of a run.
+        if not recipe.builds_on:
+            meant = read_recipe(arms[recipe.arm].recipe) if recipe.arm else question.recipe
+            assert read_recipe(recipe.recipe).sha256() == meant.sha256(), recipe.name

@@ -52,12 +52,6 @@ def script(page: str) -> str:
     return "\n".join(parts)
 
 
-def make_clone(folder: Path) -> Path:
-    """A folder with the cookbook, as a reader has it."""
-    (folder / "cookbook").symlink_to(ROOT / "cookbook")
-    return folder
-
-
 def paste(text: str, folder: Path, **settings: str) -> str:
     """Runs a script with `bakehouse` on the path; returns what it prints."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -72,7 +66,7 @@ def paste(text: str, folder: Path, **settings: str) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clone(tmp_path_factory.mktemp("clone"))
+    return tmp_path_factory.mktemp("clone")
 
 
 @pytest.fixture(scope="module")
@@ -116,23 +110,22 @@ def test_the_recipe_of_the_page_about_nan_fails_as_the_page_says(home: Home) -> 
 
 
 def test_a_full_disk_is_cleared_and_a_backup_is_restored_as_the_page_says(tmp_path: Path) -> None:
-    folder = make_clone(tmp_path)
     backup, restore = [text for _, text in blocks("files") if "tar -" in text]
     [clear] = [text for _, text in blocks("files") if "du -s" in text]
-    with run_home(folder / ".bakehouse") as home:
+    with run_home(tmp_path / ".bakehouse") as home:
         kept = home.submit({"dataset": "iris", "architecture": "linear", "epochs": 2})
         home.wait_for(kept, "succeeded")
-        paste(clear, folder, BAKEHOUSE_URL=home.url)
-    paste(backup, folder)
-    with run_home(folder / ".bakehouse") as home:
+        paste(clear, tmp_path, BAKEHOUSE_URL=home.url)
+    paste(backup, tmp_path)
+    with run_home(tmp_path / ".bakehouse") as home:
         lost = home.submit({"dataset": "iris", "architecture": "linear", "epochs": 2})
-    paste(restore, folder)
-    with run_home(folder / ".bakehouse") as home:
+    paste(restore, tmp_path)
+    with run_home(tmp_path / ".bakehouse") as home:
         assert home.get(f"/v1/runs/{kept}/checkpoints/best/model.safetensors").content
         listed = [run["id"] for run in home.get("/v1/runs").json()["data"]]
     assert kept in listed
     assert lost not in listed
-    assert (folder / "before-restore" / "artifacts").is_dir()
+    assert (tmp_path / "before-restore" / "artifacts").is_dir()
 
 
 def test_a_worker_of_a_second_machine_trains_the_runs_of_the_first(tmp_path: Path) -> None:

@@ -1,17 +1,19 @@
-"""`bakehouse new`: recipes of the cookbook, as files to change and run. Needs no service."""
+"""`bakehouse new`: the recipes of the cookbook, as files to change and run. Needs no service."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
-from bakehouse.cli.differences import value_text
 from bakehouse.cli.output import print_json, rows_as_json
 from bakehouse.cli.tables import Column, table
-from bakehouse.client.comparison import differing_names, flatten
-from bakehouse.cookbook_files import CookbookRecipe, recipes
-from bakehouse.model import JsonObject
-from bakehouse.recipe.problems import nearest_names
+from bakehouse.cookbook_files import questions
+from bakehouse.experiments.question import read_experiment
+from bakehouse.json_text import json_lines
+from bakehouse.recipe.problems import nearest_names, path_of
+from bakehouse.study import StudyRecipe
+from bakehouse.study_recipes import study_recipes
 
 STDOUT = Path("-")
 MAX_SUGGESTIONS = 5
@@ -23,56 +25,78 @@ COLUMNS = (
 )
 
 
+@dataclass(frozen=True)
+class CookbookRecipe:
+    """A recipe of a study."""
+
+    study: str
+    question: str
+    recipe: StudyRecipe
+
+    @property
+    def path(self) -> str:
+        """The name that users give: `small_network/batch_norm`."""
+        return f"{self.study}/{self.recipe.name}"
+
+
+def recipes() -> list[CookbookRecipe]:
+    """Returns all recipes by study, in the order in which the study compares them."""
+    return [
+        CookbookRecipe(each.name, each.question, recipe)
+        for each in questions()
+        for recipe in study_recipes(read_experiment(each.experiment))
+    ]
+
+
 def print_recipes(*, as_json: bool, fields: str | None = None) -> None:
     """Prints a line for each recipe of the cookbook."""
-    found = list(recipes())
+    found = recipes()
     if as_json or fields:
-        data = [{"name": each.path, "question": each.question, "recipe": each.document} for each in found]
+        data = [{"name": each.path, "question": each.question, "recipe": each.recipe.recipe} for each in found]
         print(rows_as_json(data, fields))
         return
-    rows = []
-    for each in found:
-        others = [other.document for other in found if other.study == each.study]
-        rows.append((each.path, data_set(each.document), special_fields(each.document, others), each.question))
+    rows = [
+        (
+            each.path,
+            data_set(each.recipe),
+            ", ".join(each.recipe.ingredients) or "none of the others' ingredients",
+            each.question,
+        )
+        for each in found
+    ]
     print(table(COLUMNS, rows))
     print("  bakehouse new NAME writes one of them to a file", file=sys.stderr)
 
 
-def data_set(document: JsonObject) -> str:
-    dataset = document["dataset"]
+def data_set(recipe: StudyRecipe) -> str:
+    dataset = recipe.recipe["dataset"]
     return str(dataset["id"] if isinstance(dataset, dict) else dataset)
-
-
-def special_fields(document: JsonObject, others: list[JsonObject]) -> str:
-    """Returns the fields that are not the same in all recipes of a study."""
-    names = {name.partition(".")[0] for name in differing_names([flatten(other) for other in others])} - {"name"}
-    shown = [f"{name} {value_text(value)}" for name, value in document.items() if name in names]
-    return ", ".join(shown) or "none of the others' ingredients"
 
 
 def write_recipe(name: str, output: Path | None, *, as_json: bool, fields: str | None = None) -> None:
     """Writes a recipe to a new file, and prints the file's path; writes to stdout for `-`. Never overwrites a file."""
-    recipe = find_recipe(name)
+    found = find_recipe(name)
+    text = json_lines(found.recipe.recipe, levels=1) + "\n"
     if output == STDOUT:
-        print(recipe.text, end="")
+        print(text, end="")
         return
-    file = output or Path(f"{recipe.name}.json")
+    file = output or Path(f"{found.recipe.name}.json")
     try:
         with file.open("x", encoding="utf-8") as opened:
-            opened.write(recipe.text)
+            opened.write(text)
     except FileExistsError as error:
         raise typer.BadParameter(f"{file} exists and is not overwritten; give another name", param_hint="-o") from error
     if as_json or fields:
-        print_json({"file": str(file), "recipe": recipe.document}, fields)
+        print_json({"file": str(file), "recipe": found.recipe.recipe}, fields)
     else:
         print(file)
-    print(next_steps(recipe, file), file=sys.stderr)
+    print(next_steps(found, file), file=sys.stderr)
 
 
 def find_recipe(name: str) -> CookbookRecipe:
-    """Returns the recipe with a name such as `small_network/batch_norm`, or `lstm` if only one is called so."""
-    found = list(recipes())
-    matches = [each for each in found if name in (each.path, each.name)]
+    """Returns the recipe with a name such as `small_network/batch_norm`, or `mlp_8` if only one is called so."""
+    found = recipes()
+    matches = [each for each in found if name in (each.path, each.recipe.name)]
     exact = [each for each in matches if name == each.path]
     if len(exact or matches) == 1:
         return (exact or matches)[0]
@@ -84,13 +108,12 @@ def find_recipe(name: str) -> CookbookRecipe:
     raise typer.BadParameter(f"the cookbook has no recipe {name!r}{suggestion}", param_hint="NAME")
 
 
-def next_steps(recipe: CookbookRecipe, file: Path) -> str:
+def next_steps(found: CookbookRecipe, file: Path) -> str:
     """Returns the commands that run the recipe, the runs that it builds on first."""
     lines = []
     changes = ""
-    for field, value in flatten(recipe.document).items():
-        if isinstance(value, str) and value.endswith(".json"):
-            other = value.removesuffix(".json")
-            lines.append(f"  it builds on a run of {recipe.study}/{other}: bakehouse new {recipe.study}/{other}")
-            changes += f" --set {field}=RUN_ID"
+    for place in found.recipe.builds_on:
+        other = f"{found.study}/{place.recipe}"
+        lines.append(f"  it builds on a run of {other}: bakehouse new {other}")
+        changes += f" --set {'.'.join(map(str, path_of(place.pointer)))}=RUN_ID"
     return "\n".join([*lines, f"  bakehouse run {file}{changes}"])

@@ -9,10 +9,11 @@ from bakehouse.cli.formats import format_duration, format_metric
 from bakehouse.cli.output import print_json
 from bakehouse.cli.tables import Column, table
 from bakehouse.client import Client
-from bakehouse.client.comparison import NOT_COMPARED, short_form
+from bakehouse.client.comparison import NOT_COMPARED
 from bakehouse.model import JsonObject
 from bakehouse.recipe.ingredient import Ingredient
 from bakehouse.recipe.recipe import Recipe
+from bakehouse.recipe.short_form import short_form
 from bakehouse.runs.run import Run
 
 Values = dict[str, list[Any]]

@@ -1,12 +1,11 @@
 """Compares runs by the recipe fields that differ, and writes recipes in their short form."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from bakehouse.client.reading import RunRecord
 from bakehouse.model import JsonObject
-from bakehouse.recipe.ingredient import Ingredient
 from bakehouse.recipe.recipe import Recipe
+from bakehouse.recipe.short_form import short_form
 
 NOT_COMPARED = {"name", "labels", "version"}
 
@@ -61,22 +60,3 @@ def short_recipe(recipe: Recipe | JsonObject) -> JsonObject:
         for name, field in Recipe.model_fields.items()
         if name not in NOT_COMPARED and getattr(recipe, name) != field.default
     }
-
-
-def short_form(value: object) -> Any:
-    """Returns an ingredient as its name, or with the fields that differ from their default."""
-    if isinstance(value, tuple):
-        return [short_form(item) for item in value]
-    if not isinstance(value, Ingredient):
-        return value
-    kind = type(value)
-    fields = {
-        name: short_form(getattr(value, name))
-        for name, field in kind.model_fields.items()
-        if name != "type" and getattr(value, name) != field.default
-    }
-    # An ingredient without a type may be written as the value of its main field alone.
-    if "type" not in kind.model_fields:
-        return next(iter(fields.values())) if [*fields] == [kind.main] else fields
-    tag = kind.model_fields["type"].default
-    return {"type": tag, **fields} if fields else tag

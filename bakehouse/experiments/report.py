@@ -140,15 +140,25 @@ def answer_blocks(results: Results) -> Iterator[Block]:
         yield from search_blocks(results.search, results.metric)
     if results.effects:
         yield Heading("Effects", level=3)
-        effect_head = ("effect", "type", "difference (95 % interval)", "p, adjusted", "verdict")
-        yield Table(effect_head, tuple(effect_cells(effect, results.metric) for effect in results.effects))
+        yield effects_table(results)
     yield Heading("What differs, and what it took", level=3)
+    yield cost_table(results)
+    if any(arm.test for arm in results.arms):
+        yield Paragraph("The values of arms on the test split are means, and choose nothing.")
+
+
+def effects_table(results: Results) -> Table:
+    """Returns a row for each effect."""
+    head = ("effect", "type", "difference (95 % interval)", "p, adjusted", "verdict")
+    return Table(head, tuple(effect_cells(effect, results.metric) for effect in results.effects))
+
+
+def cost_table(results: Results) -> Table:
+    """Returns a row for each arm, with what it took and its means on the test split; and a row for each ensemble."""
     tests = list(dict.fromkeys(name for arm in results.arms for name in arm.test))
     rows = [(*cost_cells(arm), *test_cells(arm.test, tests)) for arm in results.arms_to_read]
     rows += [(ensemble_name(each), *"----", *test_cells(each.test, tests)) for each in results.ensembles]
-    yield Table(("arm", "differs in", "parameters", "epochs", "seconds", *tests), tuple(rows))
-    if tests:
-        yield Paragraph("The values of arms on the test split are means, and choose nothing.")
+    return Table(("arm", "differs in", "parameters", "epochs", "seconds", *tests), tuple(rows))
 
 
 def search_blocks(search: SearchAnswer, metric: str) -> Iterator[Block]:
@@ -158,10 +168,12 @@ def search_blocks(search: SearchAnswer, metric: str) -> Iterator[Block]:
         rows = ((f"trial {each.trial}", value_text(each.value, None, metric)) for each in search.best_so_far)
         yield Table(("better than all before", metric), tuple(rows))
     if search.importances:
-        yield Table(
-            ("place", "importance"), tuple((name, f"{share:.0%}") for name, share in search.importances.items())
-        )
+        yield importance_table(search.importances)
         yield Paragraph("Importance is the share in what sets the best tenth of the trials apart (PED-ANOVA).")
+
+
+def importance_table(importances: Mapping[str, float]) -> Table:
+    return Table(("place", "importance"), tuple((name, f"{share:.0%}") for name, share in importances.items()))
 
 
 def method_text(results: Results) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from bakehouse.cli.cookbook import find_recipe, print_recipes, write_recipe
-from bakehouse.cookbook_files import cookbook, recipes
+from bakehouse.cli.cookbook import find_recipe, print_recipes, recipes, write_recipe
+from bakehouse.cookbook_files import cookbook
+from bakehouse.studies import all_studies
 
 FOLDER = Path(__file__).parents[2] / "cookbook"
 
@@ -24,45 +25,55 @@ def test_every_recipe_of_the_cookbook_is_listed_in_a_line(capsys: pytest.Capture
     print_recipes(as_json=False)
     captured = capsys.readouterr()
     listed = [line.split()[0] for line in captured.out.splitlines()[1:]]
-    files = [path for path in FOLDER.glob("*/*.json") if path.name not in ("study.json", "experiment.json")]
-    assert sorted(listed) == sorted(f"{path.parent.name}/{path.stem}" for path in files)
-    [line] = [line for line in captured.out.splitlines() if line.startswith("small_network/norm_and_dropout\t")]
+    assert listed == [f"{each.name}/{recipe.name}" for each in all_studies().values() for recipe in each.recipes]
+    [line] = [line for line in captured.out.splitlines() if line.startswith("small_network/batch_norm_dropout\t")]
     assert "digits" in line
-    assert "norm batch_norm, dropout 0.5" in line
+    assert "batch_norm, dropout 0.5" in line
     assert "Do batch norm and dropout help a small network on digits?" in line
 
 
-def test_the_file_is_that_of_the_cookbook(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_recipe("small_network/plain", None, as_json=False)
-    assert (folder / "plain.json").read_bytes() == (FOLDER / "small_network" / "plain.json").read_bytes()
+def test_the_file_has_a_line_for_each_field(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_recipe("small_network/dropout", None, as_json=False)
+    assert (
+        (folder / "dropout.json").read_text()
+        == """{
+  "name": "dropout",
+  "dataset": "digits",
+  "architecture": {"type": "mlp", "hidden": [256, 256]},
+  "dropout": 0.5,
+  "epochs": 60,
+  "early_stopping": 6
+}
+"""
+    )
     captured = capsys.readouterr()
-    assert captured.out == "plain.json\n"
-    assert "  bakehouse run plain.json\n" in captured.err
+    assert captured.out == "dropout.json\n"
+    assert "  bakehouse run dropout.json\n" in captured.err
 
 
 def test_a_file_is_never_overwritten(folder: Path) -> None:
     (folder / "mine.json").write_text("mine")
     with pytest.raises(typer.BadParameter, match=r"mine\.json exists and is not overwritten"):
-        write_recipe("small_network/plain", Path("mine.json"), as_json=False)
+        write_recipe("little_data/plain", Path("mine.json"), as_json=False)
     assert (folder / "mine.json").read_text() == "mine"
 
 
 def test_a_recipe_can_be_written_to_stdout(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_recipe("small_network/plain", Path("-"), as_json=False)
+    write_recipe("little_data/plain", Path("-"), as_json=False)
     assert json.loads(capsys.readouterr().out)["name"] == "plain"
     assert list(folder.iterdir()) == []
 
 
 def test_a_name_without_its_study_is_enough_if_it_is_the_only_one() -> None:
-    assert find_recipe("norm_and_dropout").path == "small_network/norm_and_dropout"
+    assert find_recipe("batch_norm_dropout").path == "small_network/batch_norm_dropout"
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("plain", "small_network/plain"),
+        ("plain", "little_data/plain"),
         ("small_network", "small_network/batch_norm"),
-        ("small_network/plian", "did you mean small_network/plain"),
+        ("little_data/plian", "did you mean little_data/plain"),
         ("qqqq", "`bakehouse new` lists all"),
     ],
 )

@@ -104,4 +104,4 @@ def test_a_wheel_has_the_page_that_was_built_before(checkout: Path) -> None:
 def test_a_wheel_without_a_page_says_so_and_has_everything_else(checkout: Path) -> None:
     names, printed = files_of_wheel(checkout)
     assert "The page is left out" in printed
-    assert {"service/app.py", "bakehouse/cookbook/small_network/study.json"} <= names
+    assert {"service/app.py", "bakehouse/cookbook/small_network/results.json"} <= names

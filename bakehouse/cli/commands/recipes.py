@@ -11,7 +11,7 @@ from bakehouse.cli.options import AsJson, Fields
 
 def complete_recipe(start: str) -> list[str]:
     """Returns the recipes of the cookbook whose names begin like this."""
-    from bakehouse.cookbook_files import recipes
+    from bakehouse.cli.cookbook import recipes
 
     return [recipe.path for recipe in recipes() if recipe.path.startswith(start)]
 

@@ -22,7 +22,7 @@ function Studies() {
         <h1>Cookbook</h1>
         <Filter label="Filter the studies" />
       </div>
-      <p class="quiet">Questions about training tricks, answered by runs of recipes that you can use.</p>
+      <p class="quiet">Questions about training tricks, answered by experiments that you can repeat.</p>
       <Waiting {...answered} lines={9} label="Loading the cookbook" />
       {shown && filter && (
         <p class="quiet" role="status">
@@ -37,7 +37,7 @@ function Studies() {
             </h2>
             <p>{each.answer}</p>
             <p class="quiet">
-              {count(each.recipes.length, "recipe")} · {count(each.seeds, "seed")}
+              {each.design} · {count(each.runs, "run")} · {count(each.recipes.length, "recipe")}
             </p>
           </article>
         ))}

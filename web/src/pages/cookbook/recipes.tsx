@@ -1,18 +1,33 @@
+import { useState } from "preact/hooks";
 import { addressOf } from "../../address";
+import { count } from "../../format";
 import { Copy } from "../../parts/copy";
 import { Place } from "../../parts/place";
 import type { Study, StudyRecipe } from "./study";
 
-/** The recipes of a study, each with what it adds to the setting. */
+/** More recipes are shown when a reader asks for them. */
+const MOST_RECIPES = 12;
+
+/** The recipes of a study, each with what the others do not all have. */
 export function Recipes({ study }: { study: Study }) {
+  const [isAll, setAll] = useState(false);
+  const { recipes } = study;
+  const shown = isAll ? recipes : recipes.slice(0, MOST_RECIPES);
   return (
     <section class="below">
       <h2>Recipes</h2>
       <div class="cards">
-        {study.recipes.map((each) => (
+        {shown.map((each) => (
           <Recipe key={each.name} place={`${study.name}/${each.name}`} recipe={each} />
         ))}
       </div>
+      {shown.length < recipes.length && (
+        <p>
+          <button type="button" onClick={() => setAll(true)}>
+            Show all {count(recipes.length, "recipe")}
+          </button>
+        </p>
+      )}
     </section>
   );
 }
@@ -20,9 +35,11 @@ export function Recipes({ study }: { study: Study }) {
 function Recipe({ place, recipe }: { place: string; recipe: StudyRecipe }) {
   return (
     <article class="card study-recipe">
-      <h3>{recipe.name}</h3>
+      <h3>
+        <bdi>{recipe.arm ?? recipe.name}</bdi>
+      </h3>
       <p>
-        {recipe.ingredients.length === 0 && <span class="quiet">The setting as it is.</span>}
+        {recipe.ingredients.length === 0 && <span class="quiet">None of what the others have.</span>}
         {recipe.ingredients.map((each) => (
           <span class="tag" key={each}>
             {each}
@@ -31,7 +48,7 @@ function Recipe({ place, recipe }: { place: string; recipe: StudyRecipe }) {
       </p>
       {recipe.builds_on.map((each) => (
         <p class="quiet" key={each.pointer}>
-          Begins with a checkpoint of {each.recipe}: train that one first, and put the id of its run at{" "}
+          Needs a run of {each.recipe}: train that one first, and put its id at{" "}
           <Place pointer={each.pointer} />.
         </p>
       ))}

@@ -1,15 +1,12 @@
 import { addressOf } from "../../address";
 import { useAnswer } from "../../api/answer";
-import { count } from "../../format";
 import type { Json } from "../../json";
-import { Copy } from "../../parts/copy";
 import { Pairs } from "../../parts/pairs";
 import { Prose } from "../../parts/prose";
 import { Waiting } from "../../parts/waiting";
-import { printJson } from "../../print";
 import { useTitle } from "../../title";
 import { AskAgain } from "./ask_again";
-import { Evidence } from "./evidence";
+import { Measured } from "./measured";
 import { type Block, readBlocks } from "./prose";
 import { Recipes } from "./recipes";
 import type { Study } from "./study";
@@ -39,7 +36,7 @@ function Content({ study }: { study: Study }) {
           <BlockOf key={index} block={each} />
         ))}
       </div>
-      <Evidence study={study} />
+      {study.measured && <Measured answer={study.measured} />}
       <AskAgain name={study.name} experiment={study.experiment as Json} />
       <Recipes study={study} />
       {study.clashes.length > 0 && (
@@ -48,11 +45,6 @@ function Content({ study }: { study: Study }) {
           <Pairs pairs={study.clashes.map(({ code, about }) => [<code key={code}>{code}</code>, about])} />
         </section>
       )}
-      <section class="below">
-        <h2>Setting of all recipes</h2>
-        <p class="quiet">{count(study.seeds, "run")} of each recipe, with different seeds.</p>
-        <Copy text={printJson(study.setting as Json)} />
-      </section>
     </>
   );
 }

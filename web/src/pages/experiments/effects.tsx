@@ -7,11 +7,11 @@ import { formatDifference, unitOfDifference } from "./words";
 
 const TONES: Readonly<Record<string, string>> = { better: "good", worse: "bad" };
 
-/** What each ingredient is worth, and, in a factorial, what two do together. */
-export function Effects({ experiment, results }: { experiment: Experiment; results: Results }) {
+/** What each ingredient is worth, and, in a factorial, what two do together; with the experiment also as lines. */
+export function Effects({ experiment, results }: { experiment?: Experiment; results: Results }) {
   const { effects, metric } = results;
   if (effects.length === 0) return null;
-  const isFactorial = experiment.factors.length > 0;
+  const isFactorial = effects.some(({ type }) => type !== "ingredient");
   const unit = unitOfDifference(metric);
   return (
     <section class="card">
@@ -42,7 +42,7 @@ export function Effects({ experiment, results }: { experiment: Experiment; resul
           ? "A main effect is the mean with the ingredient minus the mean without it; an interaction says how much the effect of one depends on the other."
           : "The recipe minus the recipe without the ingredient: above 0 the metric is higher with it."}
       </p>
-      {isFactorial && <Interactions experiment={experiment} results={results} />}
+      {isFactorial && experiment && <Interactions experiment={experiment} results={results} />}
     </section>
   );
 }

@@ -1,9 +1,8 @@
 import { useState } from "preact/hooks";
 import { create, type RequestFailed } from "../../api/http";
 import type { Ensemble, Experiment, Results } from "../../api/types";
-import { formatMetric, formatWhole, spellOut } from "../../format";
 import { Failure } from "../../parts/failure";
-import { Table } from "../../parts/table";
+import { EnsemblesTable } from "./ensembles_table";
 import type { LiveExperiment } from "./live_experiment";
 
 /** The service may take a minute, and gives the measurement up if nobody waits for it. */
@@ -16,7 +15,6 @@ export function Ensembles(props: { live: LiveExperiment; experiment: Experiment;
   if (arms.length === 0) return null;
   const path = `v1/experiments/${experiment.id}/ensembles`;
   const { metric, ensembles } = results;
-  const test = metric.replace(/^validation_/, "test_");
   return (
     <section class="card">
       <h2>All runs of an arm as one model</h2>
@@ -25,39 +23,14 @@ export function Ensembles(props: { live: LiveExperiment; experiment: Experiment;
         no comparison.
       </p>
       {ensembles.length > 0 && (
-        <Table
-          label="Ensembles"
-          class="comparison"
-          rows={ensembles}
-          keyOf={({ name }) => name}
-          columns={[
-            { title: "Arm", cell: ({ arm }) => <bdi>{arm}</bdi> },
-            { title: "Mean", cell: ({ mean }) => mean },
-            { title: "n", isNumber: true, cell: ({ n }) => formatWhole(n) },
-            {
-              title: `${spellOut(metric)} of the members, mean`,
-              isNumber: true,
-              cell: ({ members }) => formatMetric(metric, members[metric]),
-            },
-            {
-              title: "of the ensemble",
-              isNumber: true,
-              cell: ({ validation }) => formatMetric(metric, validation[metric]),
-            },
-            {
-              title: spellOut(test),
-              isNumber: true,
-              cell: (ensemble) => formatMetric(test, ensemble.test[test]),
-            },
-            {
-              title: "Folder",
-              cell: ({ name }) => (
-                <a href={`${path}/${name}`} download aria-label={`Download ${name}`}>
-                  Download
-                </a>
-              ),
-            },
-          ]}
+        <EnsemblesTable
+          ensembles={ensembles}
+          metric={metric}
+          folderOf={({ name }) => (
+            <a href={`${path}/${name}`} download aria-label={`Download ${name}`}>
+              Download
+            </a>
+          )}
         />
       )}
       <Measure arms={arms} path={path} onMeasured={() => live.load()} />
