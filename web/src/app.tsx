@@ -1,11 +1,13 @@
 import { useEffect } from "preact/hooks";
 import { addressOf, followLinks, navigations, pageName } from "./address";
 import { denial, newVersion } from "./api/http";
+import { loadSession } from "./api/session";
 import { connection } from "./api/stream";
 import { focusHeading, keepFocusAtHeading } from "./focus";
 import { LazyPage } from "./lazy_page";
 import { PAGES, type Page } from "./pages/pages";
 import { Boundary } from "./parts/boundary";
+import { Account, NotAllowed } from "./parts/sign_in";
 import { title } from "./title";
 
 const CONNECTIONS = {
@@ -19,6 +21,7 @@ const CONNECTIONS = {
 export function App() {
   const page = PAGES.find((each) => each.name === pageName.value);
   useEffect(followLinks, []);
+  useEffect(() => void loadSession(), []);
   useTitleOfTab(page);
   useFocusAfterNavigation();
   return (
@@ -77,6 +80,7 @@ function Top({ page }: { page: Page | undefined }) {
         {CONNECTIONS[connection.value]}
         {connection.value === "cut" && <span class="wide">; trying again</span>}
       </span>
+      <Account />
     </header>
   );
 }
@@ -92,19 +96,6 @@ function NewVersion() {
         </button>
       </p>
     </div>
-  );
-}
-
-function NotAllowed() {
-  return (
-    <section class="empty">
-      <h1>This needs an API key</h1>
-      <p>{denial.value?.message}</p>
-      <p>Ask whoever runs this service for one.</p>
-      <button type="button" onClick={() => (denial.value = null)}>
-        Try again
-      </button>
-    </section>
   );
 }
 

@@ -15,6 +15,7 @@ export type DatasetSummary = Schemas["DatasetSummary"];
 export type Inspection = Schemas["Inspection"];
 export type Column = Schemas["Column"];
 export type TargetCard = Schemas["TargetCard"];
+export type Session = Schemas["Session"];
 export type System = Schemas["System"];
 export type Worker = Schemas["Worker"];
 export type Queues = Schemas["Queues"];
