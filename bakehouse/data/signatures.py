@@ -8,7 +8,7 @@ from pathlib import Path
 from bakehouse.data.packed_folders import SIGNATURE_DIGITS
 from bakehouse.data.source_files import kind_of
 
-PACKED_FORM = 16
+PACKED_FORM = 17
 """Version number of the packed form; increase it when packing changes, so that all data sets are packed again."""
 
 

@@ -46,7 +46,8 @@ class Column(Model):
     set with own splits are those of its train split; the kind, the classes and the range are those of all rows."""
     form: str | None = None
     """How numbers or dates are written: `point` or `comma` if numbers are not all as 1234.5, which says what begins the
-    decimals, or the form of all dates, such as `year first`. Null for texts and plain numbers."""
+    decimals, and then perhaps a unit, as in `point kg`; or the form of all dates, such as `year first`. Null for texts
+    and plain numbers."""
     has_times: bool = False
     """Whether a date of the column has a time of day other than midnight."""
     dtype: FloatDtype = "float32"

@@ -144,7 +144,7 @@ def column_call(kind: str, classes: tuple[str, ...], form: str | None) -> Call:
         return call("Category" if kind == "category" else "Boolean", *classes)
     if form is None:
         return call("Number")
-    return call("WrittenNumber" if form in NUMBER_FORMS else "Date", form)
+    return call("WrittenNumber" if form.partition(" ")[0] in NUMBER_FORMS else "Date", form)
 
 
 def input_call(column: Input) -> Call:

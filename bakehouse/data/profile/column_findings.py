@@ -98,6 +98,37 @@ def skewed_columns(found: Sequence[tuple[Input, float]], suffix: str) -> Finding
     return Finding(code="skewed", severity="info", where=pointer_to([each for each, _ in found]), message=message)
 
 
+def spelling_findings(columns: Sequence[Column]) -> Iterator[Finding]:
+    """Finds texts of one column that differ in upper and lower case alone, and numbers that have a unit."""
+    alike: list[str] = []
+    units: list[str] = []
+    places: list[int] = []
+    for place, column in enumerate(columns):
+        groups: dict[str, list[str]] = {}
+        for text in (column.classes or ()) if column.kind in ("boolean", "category") else ():
+            groups.setdefault(text.casefold(), []).append(text)
+        found = next((texts for texts in groups.values() if len(texts) > 1), None)
+        if found is not None:
+            alike.append(f"{column.name} ({', '.join(map(repr, found))})")
+            places.append(place)
+        if unit := (column.form or "").partition(" ")[2] if column.kind == "number" else "":
+            units.append(f"{column.name} in {unit}")
+    if alike:
+        message = (
+            f"texts that differ in upper and lower case alone are different classes: {listed(alike)}. If they mean the "
+            "same, write them in one way"
+        )
+        yield Finding(code="spelled_alike", severity="warning", where=where_of(places), message=message)
+    if units:
+        message = f"numbers are written with a unit: {listed(units)}. The rows to predict need the same unit"
+        yield Finding(code="units", severity="info", where="/columns", message=message)
+
+
+def where_of(places: Sequence[int]) -> str:
+    """Returns the JSON Pointer of a column, or of all."""
+    return f"/columns/{places[0]}" if len(places) == 1 else "/columns"
+
+
 def gap_findings(columns: Sequence[Column], target: int | None, count: int) -> Iterator[Finding]:
     """Yields the shares of the rows in which columns are empty."""
     empty = [Input(column.name, f"/columns/{i}", i, column.name) for i, column in enumerate(columns) if column.missing]

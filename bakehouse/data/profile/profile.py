@@ -6,7 +6,7 @@ from typing import assert_never
 from bakehouse.data.parsed import Samples, Table
 from bakehouse.data.profile.channels import channel_findings, measure_channels
 from bakehouse.data.profile.class_findings import class_findings
-from bakehouse.data.profile.column_findings import gap_findings, input_findings, left_out_findings
+from bakehouse.data.profile.column_findings import gap_findings, input_findings, left_out_findings, spelling_findings
 from bakehouse.data.profile.equal_rows import equal_row_findings
 from bakehouse.data.profile.giveaways import giveaways
 from bakehouse.data.profile.inputs import list_inputs
@@ -40,6 +40,7 @@ def find_all(card: DatasetCard, contents: Samples | Table) -> Iterator[Finding]:
             target = None if labels is None else labels.column
             yield from gap_findings(columns, target, card.counts.train)
             yield from left_out_findings(columns, target)
+            yield from spelling_findings(columns)
         case _:
             assert_never(contents)
     inputs = list_inputs(contents, target)

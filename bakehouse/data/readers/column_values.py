@@ -9,7 +9,7 @@ from bakehouse.data.parsed import quote
 from bakehouse.data.readers.cell_store import Distinct
 from bakehouse.data.readers.missing_marks import LOOSE_MARKS
 from bakehouse.data.readers.written_dates import is_ambiguous, read_dates, write_date
-from bakehouse.data.readers.written_numbers import PLAIN, Style, read_numbers
+from bakehouse.data.readers.written_numbers import PLAIN, Style, find_unit, read_numbers
 from bakehouse.plurals import count_of
 
 Values = list[float | None]
@@ -63,9 +63,10 @@ def _read_booleans(distinct: Distinct) -> Reading | None:
 
 
 def _read_numbers(distinct: Distinct, *, is_comma_likely: bool, place: str) -> Reading | None:
+    unit = find_unit([text for text in distinct.texts if text.lower() not in LOOSE_MARKS])
     by_style: dict[Style, Values] = {
-        "point": read_numbers(distinct.texts, "point"),
-        "comma": read_numbers(distinct.texts, "comma"),
+        "point": read_numbers(distinct.texts, "point", unit),
+        "comma": read_numbers(distinct.texts, "comma", unit),
     }
     order: tuple[Style, Style] = ("comma", "point") if is_comma_likely else ("point", "comma")
     # min() takes the first of equals.
@@ -82,7 +83,7 @@ def _read_numbers(distinct: Distinct, *, is_comma_likely: bool, place: str) -> R
     )
     if example is not None:
         notes.append(f"{quote(example)} is read as {values[distinct.texts.index(example)]:.15g}")
-    return Reading("number", values, notes=tuple(notes), form=style)
+    return Reading("number", values, notes=tuple(notes), form=f"{style} {unit}".strip())
 
 
 def _is_plain(text: str) -> bool:

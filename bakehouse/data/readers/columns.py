@@ -12,6 +12,7 @@ from bakehouse.data.parsed import quote
 from bakehouse.data.precision import needs_double
 from bakehouse.data.readers.cell_store import CellStore, Distinct
 from bakehouse.data.readers.column_values import Reading, read_values
+from bakehouse.data.readers.written_dates import DIGITS_FORM, write_date
 from bakehouse.plan.card import Column, ColumnKind
 from bakehouse.plurals import count_of
 
@@ -25,6 +26,9 @@ MAX_NUMBER = float(np.finfo(np.float32).max)
 EXACT_DIGITS = 15
 """Number of digits up to which different whole numbers are different in 64 bits."""
 DAY_SECONDS = 86_400
+MONTHS = 12
+FIRST_DAY = 19_000_101
+LAST_DAY = 21_001_231
 LOOKED_AT = 2_000
 """Number of distinct texts after which it is plain that a column has neither numbers nor dates."""
 WORDS_OF_A_NAME = 4.0
@@ -118,6 +122,8 @@ class ColumnReader:
         """Finds the kind of a column and encodes its cells."""
         if index in self._clean:
             values = self._clean_numbers(index)
+            if is_day(values) and self._survey(index).digits:
+                return self._encode_days(index, name, values)
             return Encoded(self._describe_numbers(index, name, values, "number"), values)
         survey = self._surveys[index]
         why_names = self._why_names(index)
@@ -126,10 +132,23 @@ class ColumnReader:
         grouped = self._has_decimal_commas and 0 < survey.with_point == survey.in_threes
         if survey.plain and not survey.others and not grouped:
             (values,) = self._store.numbers([index])
+            if is_day(values) and survey.digits == survey.plain:
+                return self._encode_days(index, name, values)
             column = self._describe_numbers(index, name, values, "number")
             return Encoded(column, values, self._describe_marks(index, name, ""))
         reading = self._read_values(index)
         return self._encode_texts(index, name, []) if reading is None else self._encode_values(index, name, reading)
+
+    def _encode_days(self, index: int, name: str, numbers: Floats) -> Encoded:
+        """Encodes days that are written as 20240131."""
+        known = ~np.isnan(numbers)
+        values = np.full(len(numbers), np.nan)
+        values[known] = seconds_of_days(numbers[known])
+        column = self._describe_numbers(index, name, values, "date").model_copy(update={"form": DIGITS_FORM})
+        first = f"'{numbers[known][0]:.0f}' is read as {write_date(values[known][0])}"
+        note = f"{quote(name)}: {first}, because all its numbers are days of eight digits"
+        marks = self._describe_marks(index, name, "") if index in self._surveys else ()
+        return Encoded(column, values, (note, *marks))
 
     def _clean_numbers(self, index: int) -> Floats:
         if index not in self._numbers:
@@ -145,6 +164,8 @@ class ColumnReader:
         values[known] = np.array(reading.values, np.float64)[codes[known].astype(np.int64)]
         hint = CLASS_HINT if reading.kind == "boolean" else ""
         notes = (*(f"{quote(name)}: {note}" for note in reading.notes), *self._describe_marks(index, name, hint))
+        if reading.kind == "number" and is_day(values) and self._surveys[index].digits == self._surveys[index].plain:
+            return self._encode_days(index, name, values)
         if reading.kind == "boolean":
             return Encoded(describe_classes(name, "boolean", reading.classes, values), values, notes)
         column = self._describe_numbers(index, name, values, reading.kind)
@@ -240,6 +261,30 @@ def _find_clean(store: CellStore) -> list[int]:
             if plain == filled > 0 and not padded and longest <= EXACT_DIGITS:
                 clean.append(index)
     return clean
+
+
+def is_day(numbers: Floats) -> bool:
+    """Whether all numbers are days of the years 1900 to 2100 that are written as 20240131."""
+    known = numbers[~np.isnan(numbers)]
+    if not len(known) or known.min() < FIRST_DAY or known.max() > LAST_DAY or (known != np.floor(known)).any():
+        return False
+    months, days = months_and_days(known)
+    is_month = (known // 100 % 100 >= 1) & (known // 100 % 100 <= MONTHS)
+    lengths = (months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")
+    return bool((is_month & (days >= 1) & (days <= lengths.astype(np.int64))).all())
+
+
+def seconds_of_days(numbers: Floats) -> Floats:
+    """Returns the seconds since 1970-01-01 UTC of days that are written as 20240131."""
+    months, days = months_and_days(numbers)
+    return np.asarray((months.astype("datetime64[D]").astype(np.int64) + days - 1) * DAY_SECONDS, np.float64)
+
+
+def months_and_days(numbers: Floats) -> tuple[NDArray[np.datetime64], NDArray[np.int64]]:
+    """Returns the months of days that are written as 20240131, and the days of the month."""
+    whole = numbers.astype(np.int64)
+    months = MONTHS * (whole // 10_000 - 1970) + whole // 100 % 100 - 1
+    return months.astype("datetime64[M]"), whole % 100
 
 
 def kind_of_texts(distinct: int, known: int, words: float, *, is_short: bool) -> ColumnKind:

@@ -29,10 +29,14 @@ NAMED_LAST_YEAR = (
     r"(?P<zone>UTC\s+|GMT\s+)?(?P<year>[0-9]{4})"
 )
 QUARTER = r"(?P<year>[0-9]{4})[-\s]?Q(?P<quarter>[1-4])"
+QUARTER_FIRST = r"Q(?P<quarter>[1-4])[-/\s]?(?P<year>[0-9]{4})"
+DIGITS = r"(?P<year>19[0-9]{2}|20[0-9]{2}|2100)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12][0-9]|3[01])"
 CLOCK = (
     r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9])(?:[.,](?P<fraction>[0-9]+))?)?"
     r"\s*(?P<half>[AaPp][Mm])?"
 )
+DIGITS_FORM = "eight digits"
+"""The form of days such as 20240131."""
 MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTHS = {name: number for number, name in enumerate(MONTH_NAMES, 1)}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,7 +48,9 @@ FORMS: dict[str, re.Pattern[str]] = {
     "named month first": re.compile(NAMED_FIRST, re.IGNORECASE),
     "named month, year last": re.compile(NAMED_LAST_YEAR, re.IGNORECASE),
     "quarter": re.compile(QUARTER, re.IGNORECASE),
+    "quarter first": re.compile(QUARTER_FIRST, re.IGNORECASE),
     "time of day": re.compile(CLOCK),
+    DIGITS_FORM: re.compile(DIGITS),
 }
 
 

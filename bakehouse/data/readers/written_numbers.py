@@ -1,7 +1,7 @@
 """Reads numbers as people and programs write them: with points or commas, grouped digits, currencies and percents."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 Style = Literal["point", "comma"]
@@ -25,12 +25,16 @@ _TO_PLAIN: dict[Style, dict[int, str]] = {
     "point": {ord(mark): "" for mark in ", '"},
     "comma": {**{ord(mark): "" for mark in ". '"}, ord(","): "."},
 }
+WITH_UNIT = re.compile(
+    r"[+-]?\s*[0-9][0-9.,' ]*(?:[eE][+-]?[0-9]+)?\s*(?P<unit>[^\W\d_°]{1,6}(?:[/·^-]?[^\W_]{1,6}){0,2}|°[^\W\d_]?)"
+)
+"""A number and what it counts, such as 12 kg, 3.5 km/h or 20 °C."""
 SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "’": "'", "−": "-", "–": "-"})
 
 
-def read_number(text: str, style: Style) -> float | None:
-    """Returns the number, or None if the text is none in this style."""
-    match = _NUMBER.fullmatch(text.translate(SPACES))
+def read_number(text: str, style: Style, unit: str = "") -> float | None:
+    """Returns the number, or None if the text is none in this style. A unit may follow the number."""
+    match = _NUMBER.fullmatch(text.translate(SPACES).removesuffix(unit))
     if match is None or (match["open"] is None) != (match["close"] is None) or (match["sign"] and match["inner"]):
         return None
     digits = match["digits"].strip()
@@ -42,6 +46,12 @@ def read_number(text: str, style: Style) -> float | None:
     return -value if is_negative else value
 
 
-def read_numbers(texts: Iterable[str], style: Style) -> list[float | None]:
+def read_numbers(texts: Iterable[str], style: Style, unit: str = "") -> list[float | None]:
     """Returns a number or None for each text."""
-    return [read_number(text, style) for text in texts]
+    return [read_number(text, style, unit) for text in texts]
+
+
+def find_unit(texts: Sequence[str]) -> str:
+    """Returns the unit that follows most of the texts' numbers, if no other does; else nothing."""
+    units = [match["unit"] for text in texts if (match := WITH_UNIT.fullmatch(text.translate(SPACES)))]
+    return units[0] if len(set(units)) == 1 and 2 * len(units) >= len(texts) else ""

@@ -61,3 +61,17 @@ def test_a_long_tail_is_found(tmp_path: Path) -> None:
 
 def test_numbers_around_zero_have_no_long_tail(tmp_path: Path) -> None:
     assert "skewed" not in codes(pack_csv(tmp_path, a=noise(200) ** 3, b=noise(200)[::-1], label=LABELS))
+
+
+def test_texts_that_differ_in_case_alone_are_a_warning(tmp_path: Path) -> None:
+    sexes = [("Male", "male ", "female")[n % 3] for n in range(200)]
+    card = pack_csv(tmp_path, a=noise(200), sex=sexes, label=LABELS)
+    finding = the(card, "spelled_alike")
+    assert "different classes: sex ('Male', 'male'). If they mean the same" in finding.message
+    assert finding.where == "/columns/1"
+
+
+def test_the_unit_of_numbers_is_told(tmp_path: Path) -> None:
+    card = pack_csv(tmp_path, weight=[f"{n}.5 kg" for n in range(200)], b=noise(200), label=LABELS)
+    assert "a unit: weight in kg. The rows to predict need the same unit" in the(card, "units").message
+    assert "spelled_alike" not in codes(card)

@@ -195,6 +195,29 @@ CASES = {
     ),
     "months": Case(lambda i: f"2024-{i % 12 + 1:02}", "date"),
     "times of day": Case(lambda i: f"1:{i:02} PM", "date", lambda i: 46800 + 60 * i),
+    "eight digits": Case(
+        lambda i: f"202401{i % 28 + 1:02}", "date", lambda i: 1704067200 + 86400 * (i % 28),
+        note="'20240101' is read as 2024-01-01, because all its numbers are days of eight digits",
+    ),
+    "eight digits with gaps": Case(
+        lambda i: "" if i == 5 else f"202401{i % 28 + 1:02}", "date",
+        lambda i: np.nan if i == 5 else 1704067200 + 86400 * (i % 28), missing=1,
+    ),
+    "eight digits with marks": Case(
+        lambda i: "unknown" if i == 5 else f"202401{i % 28 + 1:02}", "date",
+        lambda i: np.nan if i == 5 else 1704067200 + 86400 * (i % 28), missing=1,
+    ),
+    "eight digits that are no days": Case(lambda i: str(20240131 + i % 2), "number", lambda i: 20240131 + i % 2),
+    "eight digits of other years": Case(lambda i: f"182401{i % 28 + 1:02}", "number"),
+    "quarters": Case(lambda i: f"Q{i % 4 + 1} 1970", "date", lambda i: 86400 * (0, 90, 181, 273)[i % 4]),
+    "a unit": Case(lambda i: f"{i}.5 kg", "number", lambda i: i + 0.5, note="'0.5 kg' is read as 0.5"),
+    "a unit without a space": Case(lambda i: f"-{i}km/h", "number", lambda i: -i),
+    "degrees": Case(lambda i: f"{i} °C", "number", lambda i: i),
+    "a unit and gaps": Case(
+        lambda i: "n/a" if i % 10 == 5 else f"{i} m²", "number", lambda i: np.nan if i % 10 == 5 else i, missing=6
+    ),
+    "two units": Case(lambda i: f"{i} {'kg' if i % 2 else 'g'}", "identifier"),
+    "ordinals": Case(lambda i: f"{i}{'th' if i % 10 > 3 else 'rd'}", "identifier"),
     "no dates": Case(lambda i: f"2024-{i % 20 + 1:02}-01", "category"),
     "an error of Excel": Case(
         lambda i: "#DIV/0!" if i == 5 else str(i), "number", lambda i: np.nan if i == 5 else i, None, 1, "#DIV/0!"

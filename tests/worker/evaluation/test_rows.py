@@ -29,6 +29,11 @@ from worker.evaluation.standalone.rows import (
         (WrittenNumber("comma"), "1.234,5", 1234.5),
         (WrittenNumber("point"), "$1,234.50", 1234.5),
         (WrittenNumber("point"), "unknown", math.nan),
+        (WrittenNumber("point kg"), "12.5 kg", 12.5),
+        (WrittenNumber("comma kg"), "1.200,5kg", 1200.5),
+        (WrittenNumber("point kg"), "12.5", 12.5),
+        (WrittenNumber("point kg"), "12.5 g", math.nan),
+        (WrittenCategory("point kg", "7", "12"), "12 kg", 1.0),
         (Boolean("no", "yes"), "yes", 1.0),
         (Boolean("no", "yes"), "NO", 0.0),
         (Boolean("false", "true"), True, 1.0),
@@ -51,6 +56,11 @@ from worker.evaluation.standalone.rows import (
         (Date("day first"), "2.1.1970", 86_400.0),
         (Date("day first"), "1970-01-02", 86_400.0),
         (Date("day first"), "soon", math.nan),
+        (Date("eight digits"), "19700102", 86_400.0),
+        (Date("eight digits"), 19700102, 86_400.0),
+        (Date("eight digits"), "1970-01-02", 86_400.0),
+        (Date("eight digits"), "19700230", math.nan),
+        (Date("quarter first"), "Q1 1970", 0.0),
     ],
 )
 def test_a_cell_becomes_its_number(column: Column, cell: Any, number: float) -> None:

@@ -37,14 +37,16 @@ class Number:
 
 
 class WrittenNumber:
-    """Reads numbers with a comma, with grouped digits or with a currency. Other texts are gaps, as in the file."""
+    """Reads numbers with a comma, with grouped digits, with a currency or a unit. Other texts are gaps, as in the
+    file."""
 
-    def __init__(self, style: Style) -> None:
-        """`style` is `point` or `comma`, the mark that begins the decimals."""
-        self.style = style
+    def __init__(self, form: str) -> None:
+        """`form` is `point` or `comma`, the mark that begins the decimals, and perhaps a unit: `point kg`."""
+        style, _, self.unit = form.partition(" ")
+        self.style: Style = "comma" if style == "comma" else "point"
 
     def read(self, text: str) -> float:
-        found = read_number(text, self.style)
+        found = read_number(text, self.style, self.unit)
         return math.nan if found is None else found
 
 
@@ -87,13 +89,13 @@ class Category:
 class WrittenCategory:
     """Reads whole numbers as `WrittenNumber` does, and returns the numbers of their classes."""
 
-    def __init__(self, style: Style, *classes: str) -> None:
-        self.style = style
+    def __init__(self, form: str, *classes: str) -> None:
+        self.numbers = WrittenNumber(form)
         self.classes = Category(*classes)
 
     def read(self, text: str) -> float:
-        found = read_number(text, self.style)
-        return math.nan if found is None else self.classes.read(repr(found))
+        found = self.numbers.read(text)
+        return found if math.isnan(found) else self.classes.read(repr(found))
 
 
 def whole_number(text: str) -> str:
