@@ -3,6 +3,7 @@
 They are read one by one and not mapped, so that only those in use take memory.
 """
 
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -63,7 +64,8 @@ class PhotographWriter:
         self._suffix = suffix
         self._shard = 0
         self._file: IO[bytes] | None = None
-        self._index: list[tuple[int, int, int, int]] = []
+        # Numbers of 8 bytes: objects would take ten times as much memory, for a million photographs 200 MB.
+        self._index = array("q")
 
     def add(self, pixels: Array) -> None:
         """Writes a photograph (height, width, channels) of bytes."""
@@ -74,7 +76,7 @@ class PhotographWriter:
         if self._file is None:
             self._file = shard_path(self._folder, self._suffix, self._shard).open("wb")
         height, width, _ = pixels.shape
-        self._index.append((self._shard, self._file.tell(), height, width))
+        self._index.extend((self._shard, self._file.tell(), height, width))
         self._file.write(pixels.tobytes())
 
     def close(self) -> None:

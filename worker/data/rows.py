@@ -28,6 +28,9 @@ MAX_GAP = 128 << 10
 """Bytes between two rows up to which the disk reads them together."""
 AHEAD_BYTES = 16 << 20
 """Bytes of rows that the disk is asked for at once, if they are not in memory. So many requests keep it busy."""
+REQUEST_BYTES = 128 << 10
+"""Bytes that are asked for by one request. Of a longer one, the system reads only as much as it reads ahead by itself,
+which is so much unless a disk is set up otherwise."""
 HELD_SHARE = 0.75
 """Share of the memory up to which the system holds all rows once they are read."""
 COPIED_BYTES = 8 << 20
@@ -121,7 +124,7 @@ class MappedRows:
     def expect_random(self) -> None:
         """Tells the system that rows are read in random order: otherwise it reads 128 KiB around each."""
         assert isinstance(self.stored, StoredInputs), "sequences are made of rows, and do not stay on disk"
-        advise(self.stored, 0, len(self.stored), mmap.MADV_RANDOM)
+        advise(*pages_of(self.stored, 0, len(self.stored)), mmap.MADV_RANDOM)
 
     def read_ahead(self, rows: Tensor) -> None:
         """Asks the system to read rows that are taken soon, in the order of the file."""
@@ -133,7 +136,9 @@ class MappedRows:
         firsts = numbers[np.append(0, gaps + 1)].tolist()
         lasts = numbers[np.append(gaps, -1)].tolist()
         for first, last in zip(firsts, lasts, strict=True):
-            advise(self.stored, first, last + 1, mmap.MADV_WILLNEED)
+            begin, end = pages_of(self.stored, first, last + 1)
+            for start in range(begin, end, REQUEST_BYTES):
+                advise(start, min(start + REQUEST_BYTES, end), mmap.MADV_WILLNEED)
 
     @cached_property
     def _whole(self) -> Tensor | None:
@@ -161,12 +166,17 @@ def as_tensor(stored: Array) -> Tensor:
         return torch.from_numpy(stored)
 
 
-def advise(stored: StoredInputs, first: int, end: int, advice: int) -> None:
-    """Gives the system advice on the pages of some rows, which follow each other."""
+def pages_of(stored: StoredInputs, first: int, end: int) -> tuple[int, int]:
+    """Returns the addresses of the first page of some rows, which follow each other, and of their end."""
     address = stored.stored.ctypes.data
     begin = (address + first * stored.row_bytes) // mmap.PAGESIZE * mmap.PAGESIZE
+    return begin, address + end * stored.row_bytes
+
+
+def advise(begin: int, end: int, advice: int) -> None:
+    """Gives the system advice on pages."""
     # It is only advice, so that an error, for example for rows in no file, changes nothing.
-    LIBC.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(address + end * stored.row_bytes - begin), advice)
+    LIBC.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), advice)
 
 
 Rows = Tensor | MappedRows

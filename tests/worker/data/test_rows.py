@@ -101,6 +101,26 @@ def test_rows_are_read_ahead_in_the_order_of_the_file(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.usefixtures("on_disk")
+def test_many_rows_are_asked_for_by_requests_that_the_system_reads_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = load_small_data(make_small_plan(DIGITS_CNN)).train.source
+    assert isinstance(source, MappedRows)
+    assert isinstance(source.stored, StoredInputs)
+    asked: list[tuple[int, int]] = []
+
+    def madvise(begin: object, size: object, _: int) -> None:
+        asked.append((int(begin.value), int(size.value)))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr("worker.data.rows.LIBC", SimpleNamespace(madvise=madvise))
+    monkeypatch.setattr("worker.data.rows.REQUEST_BYTES", mmap.PAGESIZE)
+    source.read_ahead(torch.arange(len(source)))
+    assert len(asked) > 2
+    assert max(size for _, size in asked) == mmap.PAGESIZE
+    address = source.stored.stored.ctypes.data
+    end = address + (int(source.numbers[-1]) + 1) * source.stored.row_bytes
+    assert [begin + size for begin, size in asked] == [*(begin for begin, _ in asked[1:]), end]
+
+
+@pytest.mark.usefixtures("on_disk")
 def test_rows_that_memory_does_not_hold_are_asked_for_ahead_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
     document = {**DIGITS_CNN, "dataset": DIGITS}
     wanted = run_to_end(make_training(document))
