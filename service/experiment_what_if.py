@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bakehouse.experiments.stored_answers import read_comparison
 from bakehouse.experiments.what_if import ExperimentWhatIf, what_if_of_experiment
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.runs.run import Event
@@ -23,7 +24,7 @@ def ask_what_if(services: Services, experiment_id: str, document: object) -> Exp
 
 
 def what_if(services: Services, experiment_id: str, document: object) -> ExperimentWhatIf:
-    question, runs = services.experiments.question(experiment_id)
+    question, runs = read_comparison(services.experiments, experiment_id)
     monitors = {arm.name: arm.monitor for arm in question.arms}
     # A search has no arms before its first trial.
     asked = dict.fromkeys(monitors.values() or [USUAL_MONITOR])

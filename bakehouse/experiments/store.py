@@ -9,36 +9,26 @@ from typing import get_args
 
 from redis import Redis
 
-from bakehouse.experiments.answer import ExperimentStatus, Results
 from bakehouse.experiments.errors import ExperimentNotFound, ExperimentUnreadable, RunInExperiment
 from bakehouse.experiments.experiment import (
     Brief,
     Experiment,
-    ExperimentArm,
     ExperimentPage,
     ExperimentRecord,
     ExperimentRun,
-    MissingRun,
     PlacedRun,
     brief_of,
     shown,
     status_of,
 )
-from bakehouse.experiments.measured import COMPARED, ArmFacts, ComparisonQuestion, arm_facts, measure
-from bakehouse.experiments.measured import READ as MEASURED
 from bakehouse.experiments.missing import missing_runs
-from bakehouse.experiments.report import ReportFacts
-from bakehouse.experiments.results import compute_results
+from bakehouse.experiments.record_fields import Fields, experiment_runs, fields_of, placed, record_in
 from bakehouse.experiments.reuse import READ, Machine, is_reusable, machines
 from bakehouse.experiments.supervisors import Supervisors
-from bakehouse.experiments.trials import answer_search, arm_of
-from bakehouse.recipe.problems import path_of
-from bakehouse.recipe.recipe import Recipe
 from bakehouse.runs import wire
 from bakehouse.runs.commands import ChangePriority, Command
 from bakehouse.runs.errors import ExperimentChanged
 from bakehouse.runs.keys import Keys, digest
-from bakehouse.runs.migrations import migrate_recipe
 from bakehouse.runs.record import CreatedExperiment, Idempotency, Record, random_characters, rfc3339
 from bakehouse.runs.run import Run
 from bakehouse.runs.status import TERMINAL, Request, Status
@@ -53,8 +43,6 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 CHUNK = 200
 # Runs of one recipe that are looked at for one that can be used again.
 CANDIDATES = 5
-
-Fields = Mapping[str, str]
 
 
 def new_experiment_id() -> str:
@@ -171,15 +159,15 @@ class ExperimentStore:
         [counts] = self.counts([experiment_id])
         runs = self.runs(record)
         missing = missing_runs(record, runs)
-        return shown(record, status_of(record, counts), counts, runs, missing, self._reason(record))
+        return shown(record, status_of(record, counts), counts, runs, missing, self.reason(record))
 
     def brief(self, record: ExperimentRecord) -> Brief:
         """Returns the row of a list."""
         [counts] = self.counts([record.id])
-        return brief_of(record, counts, self._reason(record))
+        return brief_of(record, counts, self.reason(record))
 
-    def _reason(self, record: ExperimentRecord) -> str | None:
-        """Returns in words why no more runs are created at the moment, although some are missing."""
+    def reason(self, record: ExperimentRecord) -> str | None:
+        """Returns in words why no more runs of an experiment are created at the moment, although some are missing."""
         if record.creates_trials:
             return self.supervisors.search_problem()
         return self.supervisors.arm_problem() if record.creates_dependents else None
@@ -196,7 +184,7 @@ class ExperimentStore:
         listed = ids[:limit]
         records = list(self._readable(zip(listed, self._hashes(listed), strict=True)))
         counts = self.counts([record.id for record in records])
-        rows = tuple(brief_of(record, each, self._reason(record)) for record, each in zip(records, counts, strict=True))
+        rows = tuple(brief_of(record, each, self.reason(record)) for record, each in zip(records, counts, strict=True))
         return ExperimentPage(data=rows, has_more=len(ids) > limit, last_id=rows[-1].id if rows else None)
 
     def _readable(self, found: Iterable[tuple[str, Mapping[wire.Text, wire.Text]]]) -> Iterator[ExperimentRecord]:
@@ -229,69 +217,6 @@ class ExperimentStore:
     def runs(self, record: ExperimentRecord) -> tuple[ExperimentRun, ...]:
         """Returns the runs of an experiment by arm, seed and fold; of those in one place, the newest."""
         return experiment_runs(record, self.placed_runs(record, ("status",)))
-
-    def results(self, experiment_id: str) -> Results:
-        """Returns the answer of an experiment, as far as its runs have ended. Raises ExperimentNotFound."""
-        record = self.record(experiment_id)
-        [counts] = self.counts([experiment_id])
-        reused = set(record.reused)
-        found = self.placed_runs(record, MEASURED)
-        measured = [measure(each, fields, metric=record.metric, reused=each in reused) for each, fields in found]
-        missing = missing_runs(record, experiment_runs(record, found)) if record.has_dependents else ()
-        runs = {each.arm: each.run for each, _ in reversed(found)}
-        question = self._question(record, status_of(record, counts), runs, missing)
-        results = compute_results(question, measured)
-        reason = self._reason(record)
-        return results.model_copy(
-            update={
-                "sentence": results.sentence if reason is None else f"{results.sentence} {reason}",
-                "search": answer_search(record, measured),
-                "ensembles": record.ensembles,
-            }
-        )
-
-    def question(self, experiment_id: str) -> tuple[ComparisonQuestion, tuple[ExperimentRun, ...]]:
-        """Returns what an experiment asks, and its runs. Raises ExperimentNotFound."""
-        record = self.record(experiment_id)
-        listed = self.runs(record)
-        [counts] = self.counts([experiment_id])
-        return self._question(record, status_of(record, counts), {run.arm: run.run for run in reversed(listed)}), listed
-
-    def _question(
-        self,
-        record: ExperimentRecord,
-        status: ExperimentStatus,
-        runs: Mapping[str, str],
-        missing: tuple[MissingRun, ...] = (),
-    ) -> ComparisonQuestion:
-        """Returns what an experiment asks; `runs` has a run of each arm that has any."""
-        # Most arms share what is compared, so that few recipes are read.
-        alike = {arm.name: comparison_key(arm) for arm in record.arms if arm.name in runs}
-        chosen = {key: runs[name] for name, key in alike.items()}
-        read = dict(self.fields_of_runs(chosen.values(), ("recipe",)))
-        # The runs of an experiment go after its record.
-        if len(read) < len(chosen):
-            raise ExperimentNotFound(record.id)
-        recipes = {key: read_stored_recipe(read[run_id]["recipe"]) for key, run_id in chosen.items()}
-        return question_of(record, status, {name: recipes[key] for name, key in alike.items()}, missing)
-
-    def report_facts(self, experiment_id: str) -> ReportFacts:
-        """Returns what a report says beside the results. Raises ExperimentNotFound."""
-        record = self.record(experiment_id)
-        found = [json.loads(fields["provenance"]) for _, fields in self.placed_runs(record, ("provenance",))]
-        trained = [each for each in found if each is not None]
-        versions = {f"{name} {version}" for each in trained for name, version in each["versions"].items()}
-        return ReportFacts(
-            name=record.name,
-            design=record.document.design.type,
-            document=record.document.model_dump(mode="json", exclude_defaults=True),
-            seeds=record.seeds,
-            created_at=record.created_at,
-            dataset=record.dataset,
-            fingerprints=tuple(sorted({each["dataset_fingerprint"] for each in trained})),
-            versions=tuple(sorted(versions)),
-            devices=tuple(sorted({each["device"] for each in trained})),
-        )
 
     def placed_runs(self, record: ExperimentRecord, names: Sequence[str]) -> list[tuple[PlacedRun, Fields]]:
         """Returns the runs of an experiment with some of their fields, by arm, seed and fold; of those in one place,
@@ -418,94 +343,3 @@ class ExperimentStore:
             next((each for each in ids if each in fields and is_reusable(fields[each], fingerprint, present)), None)
             for ids, (_, fingerprint) in zip(candidates, recipes, strict=True)
         ]
-
-
-def experiment_runs(record: ExperimentRecord, found: Sequence[tuple[PlacedRun, Fields]]) -> tuple[ExperimentRun, ...]:
-    """Returns runs as clients see them, from their places and fields."""
-    reused = set(record.reused)
-    return tuple(
-        ExperimentRun(
-            run=each.run,
-            arm=each.arm,
-            seed=each.seed,
-            fold=each.fold,
-            status=json.loads(fields["status"]),
-            reused=each in reused,
-        )
-        for each, fields in found
-    )
-
-
-def question_of(
-    record: ExperimentRecord,
-    status: ExperimentStatus,
-    recipes: Mapping[str, Recipe],
-    missing: tuple[MissingRun, ...],
-) -> ComparisonQuestion:
-    """Returns what an experiment asks; `recipes` has one for each arm with runs, which has all in common with the arm's
-    that `comparison_key` distinguishes."""
-    waiting = {each.arm for each in missing}
-    trials = {arm_of(trial.number): trial.number in record.pruned for trial in record.trials}
-    return ComparisonQuestion(
-        experiment=record.id,
-        status=status,
-        design=record.document.design.type,
-        metric=record.metric,
-        baseline=record.baseline,
-        arms=tuple(
-            arm_facts(
-                arm.name,
-                recipes[arm.name],
-                differs=arm.differs,
-                levels=arm.levels,
-                parameters=arm.parameters,
-                is_trial=arm.name in trials,
-                was_pruned=trials.get(arm.name, False),
-            )
-            if arm.name in recipes
-            else ArmFacts(arm.name, arm.differs, arm.levels, arm.parameters, has_runs=False)
-            for arm in record.arms
-            if arm.name in recipes or arm.name in waiting
-        ),
-        missing=missing,
-        factors=record.factors,
-        folds=record.document.folds,
-    )
-
-
-def comparison_key(arm: ExperimentArm) -> str:
-    """Returns a text that is equal for arms whose recipes do not differ in what decides whether they are compared."""
-    differs = {place: value for place, value in arm.differs.items() if path_of(place)[0] in COMPARED}
-    return json.dumps(differs, sort_keys=True)
-
-
-def read_stored_recipe(text: str) -> Recipe:
-    """Returns a run's canonical recipe, which an earlier version may have written."""
-    return Recipe.model_validate(migrate_recipe(json.loads(text)))
-
-
-def placed(run_id: str, fields: Fields) -> PlacedRun:
-    """Returns the place of a run that an experiment has made."""
-    place = json.loads(fields["experiment"])
-    return PlacedRun(run=run_id, arm=place["arm"], seed=place["seed"], fold=place["fold"])
-
-
-# These are read by commit.lua at each claim, so they are fields of their own.
-OF_CLAIMS = ("request", "max_running")
-
-
-def fields_of(record: ExperimentRecord) -> Texts:
-    """Returns the fields of the hash, each as JSON."""
-    own = {name: wire.to_json(getattr(record, name)) for name in OF_CLAIMS}
-    return {"record": record.model_dump_json(exclude={"token", *OF_CLAIMS}), **own}
-
-
-def record_in(experiment_id: str, stored: Mapping[wire.Text, wire.Text]) -> ExperimentRecord:
-    """Returns the record in a hash. Raises ExperimentUnreadable if this version cannot read it."""
-    try:
-        fields = wire.decoded(stored)
-        own = {name: json.loads(fields[name]) for name in (*OF_CLAIMS, "token")}
-        return ExperimentRecord.model_validate_json(fields["record"]).model_copy(update=own)
-    # A field is missing, or a text is no JSON, or not what the record has.
-    except (KeyError, ValueError) as error:
-        raise ExperimentUnreadable(experiment_id) from error

@@ -13,6 +13,7 @@ from bakehouse.experiments.experiment import Experiment, ExperimentPage
 from bakehouse.experiments.report import write_report
 from bakehouse.experiments.report_formats import as_html, as_markdown
 from bakehouse.experiments.statistics import t_quantile
+from bakehouse.experiments.stored_answers import read_report_facts, read_results
 from bakehouse.experiments.what_if import ExperimentWhatIf
 from bakehouse.model import Model
 from bakehouse.runs.record import CreatedExperiment
@@ -141,7 +142,7 @@ def get_experiment_results(experiment_id: ExperimentId, services: ServicesDep) -
     """Returns the answer, as far as the runs have ended: the value of each run, each arm's mean with its interval, and
     the difference from the baseline, paired by seed, with a verdict in words. The metric is that of the best epoch on
     the validation split; test values are listed and choose nothing."""
-    return services.experiments.results(experiment_id)
+    return read_results(services.experiments, experiment_id)
 
 
 @router.get("/experiments/{experiment_id}/report", operation_id="get_experiment_report", response_class=Response,
@@ -157,7 +158,7 @@ def get_experiment_report(
     """Returns what one sends to a colleague: the question, the answer with its picture and tables, what is unsure, what
     produced it, and the document that makes it again."""
     experiments = services.experiments
-    blocks = write_report(experiments.report_facts(experiment_id), experiments.results(experiment_id))
+    blocks = write_report(read_report_facts(experiments, experiment_id), read_results(experiments, experiment_id))
     if format == "markdown":
         return Response(as_markdown(blocks), media_type=MARKDOWN)
     return Response(as_html(blocks), media_type="text/html", headers=REPORT_HEADERS)

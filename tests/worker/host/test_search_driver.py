@@ -14,6 +14,7 @@ import pytest
 from bakehouse.experiments.document import read_document
 from bakehouse.experiments.experiment import Experiment, ExperimentRecord
 from bakehouse.experiments.store import ExperimentStore, new_experiment_id
+from bakehouse.experiments.stored_answers import read_results
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import RequestAction, Succeed
 from bakehouse.runs.errors import ExperimentChanged
@@ -176,9 +177,9 @@ def test_a_search_whose_supervisors_are_killed_has_the_same_trials_as_one_that_i
     assert whole.arms[15].name == f"{best.experiment.arm} confirmed"
     assert whole.arms[15].differs == whole.arms[int(best.experiment.arm.split()[1])].differs
     assert home.experiments.incomplete() == []
-    pruned = [arm.name for arm in home.experiments.results(first).arms if arm.pruned]
+    pruned = [arm.name for arm in read_results(home.experiments, first).arms if arm.pruned]
     assert pruned == [record.experiment.arm for record in records if record.experiment and record.reason == "pruned"]
-    results = home.experiments.results(first)
+    results = read_results(home.experiments, first)
     assert [arm.name for arm in results.arms if arm.difference] == [arm.name for arm in whole.arms[15:]]
     row = home.experiments.brief(home.experiments.record(first))
     assert row.runs == len(whole.runs) == 14 + 3 * 2
@@ -197,7 +198,7 @@ def test_trials_that_were_over_before_they_could_be_pruned_are_marked_and_cannot
             if run.status == "queued":
                 home.train(run.run, lambda: None)
     assert {home.store.record(run.run).reason for run in found.runs} == {"epochs_done"}
-    results = home.experiments.results(asked)
+    results = read_results(home.experiments, asked)
     pruned = {arm.name for arm in results.arms if arm.pruned}
     assert pruned
     assert pruned.isdisjoint(arm.name.removesuffix(" confirmed") for arm in results.arms if arm.takes_part)
