@@ -22,7 +22,7 @@ from redis import Redis
 from bakehouse.cli.home.redis_server import redis_server
 from bakehouse.data.catalog import Catalog
 from bakehouse.prepare import Limits, prepare
-from bakehouse.runs import wire
+from bakehouse.runs import wire, writes
 from bakehouse.runs.commands import Claim, LogEvents, StepEntry, Succeed
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.operations import COMMIT
@@ -84,8 +84,8 @@ def copy_arguments(redis: Redis, keys: Keys, run_id: str) -> tuple[str, list[str
     known = {name: fields[name] for name in Record.model_fields if name in fields}
     record = wire.decode(fields)
     packed = {name: fields[name] for name in ("id", "status", wire.PACKED)}
-    write = replace(wire.creation(keys, record, (), known), fields=packed)
-    return record.recipe_sha256, wire.script_arguments([write], secrets.token_hex(16))
+    write = replace(writes.creation(keys, record, (), known), fields=packed)
+    return record.recipe_sha256, writes.script_arguments([write], secrets.token_hex(16))
 
 
 def store_copies(redis: Redis, templates: list[str], count: int) -> None:

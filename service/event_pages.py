@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bakehouse.model import Model
 from bakehouse.runs.run import Event
 from bakehouse.runs.store import Store
-from bakehouse.runs.wire import StoredEvent
+from bakehouse.runs.stream_entries import StoredEvent
 
 EVENTS_PER_READ = 1000
 # A page of rare types is not searched for in a whole log of any length; the client goes on from its end.

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Literal
 
 from bakehouse.runs.run import Event, EventType
-from bakehouse.runs.wire import Change, StoredEvent, stream_position
+from bakehouse.runs.stream_entries import Change, StoredEvent, stream_position
 
 # Pages see events but no comments. It has no data, so that clients which do not know it ignore it.
 HEARTBEAT = b"event: heartbeat\ndata:\n\n"

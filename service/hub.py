@@ -18,11 +18,11 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from starlette.concurrency import run_in_threadpool
 
-from bakehouse.runs import wire
+from bakehouse.runs import stream_entries, wire
 from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.logs import START, ChangePage, ChangeRange, Head, LogRange, Logs
-from bakehouse.runs.wire import Change, StoredEvent
+from bakehouse.runs.stream_entries import Change, StoredEvent
 from service.batcher import Batcher
 from service.frames import Batch, PublishedEvent
 
@@ -248,7 +248,7 @@ class Hub:
         reply: Any = await self._redis.xread(
             {self._keys.changes(): self._position}, count=MAX_CHANGES_PER_READ, block=BLOCK_MS
         )
-        return [wire.parse_change(*entry) for _, entries in reply or () for entry in entries]
+        return [stream_entries.parse_change(*entry) for _, entries in reply or () for entry in entries]
 
     async def _check_position(self) -> None:
         page = await self._pages.ask(ChangeRange(self._position, self._position))
@@ -345,7 +345,7 @@ def join(
     changes = list(changes)
     events = {(wanted.run_id, event.seq): event for wanted, log in zip(ranges, logs, strict=True) for event in log}
     events |= {
-        (change.run_id, change.seq): wire.deletion_event(change.seq, change.deleted)
+        (change.run_id, change.seq): stream_entries.deletion_event(change.seq, change.deleted)
         for change in changes
         if change.deleted is not None
     }

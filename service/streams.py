@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.run import EventType
-from bakehouse.runs.wire import stream_position
+from bakehouse.runs.stream_entries import stream_position
 from service.frames import HEARTBEAT, Batch, reset_frame, run_frames
 from service.http_limits import TRANSPORT
 from service.hub import ChangesLost, Hub, Selection, Subscription

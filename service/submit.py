@@ -22,7 +22,7 @@ from bakehouse.runs.record import Idempotency, verification_of
 from bakehouse.runs.run import Cell, Failure, Run, Verification, Verified
 from bakehouse.runs.shown import CreatedRun
 from bakehouse.runs.status import Reason
-from bakehouse.runs.wire import Write
+from bakehouse.runs.writes import Write
 from service.dependencies import Services
 from service.estimates import TrainingEstimate, training_estimate
 

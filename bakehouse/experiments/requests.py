@@ -12,7 +12,7 @@ from bakehouse.runs.commands import RequestAction, Resume
 from bakehouse.runs.record import rfc3339
 from bakehouse.runs.run import Cell
 from bakehouse.runs.status import Request, Status
-from bakehouse.runs.wire import Write
+from bakehouse.runs.writes import Write
 
 ACTIVE: frozenset[Status] = frozenset({"queued", "running", "paused"})
 PARTICIPLE: dict[Request | None, str] = {

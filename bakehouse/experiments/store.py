@@ -33,7 +33,8 @@ from bakehouse.runs.record import CreatedExperiment, Idempotency, Record, random
 from bakehouse.runs.run import Run
 from bakehouse.runs.status import TERMINAL, Request, Status
 from bakehouse.runs.store import Store
-from bakehouse.runs.wire import Asked, Texts
+from bakehouse.runs.wire import Texts
+from bakehouse.runs.writes import Asked, Write, experiment_write
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class ExperimentStore:
         now = rfc3339(self._store.now())
         key = digest(idempotency.key) if idempotency else None
         record = record.model_copy(update={"created_at": now, "updated_at": now, "idempotency": key})
-        write = wire.experiment_write(self._keys, record.id, fields_of(record), add=self._indexes(record))
+        write = experiment_write(self._keys, record.id, fields_of(record), add=self._indexes(record))
         return self._store.create_many(runs, experiment=self._with_sources(write, record), idempotency=idempotency)
 
     def first_answer(self, idempotency: Idempotency) -> CreatedExperiment | None:
@@ -99,20 +100,18 @@ class ExperimentStore:
                 continue
             return after
 
-    def change_write(self, before: ExperimentRecord, after: ExperimentRecord) -> wire.Write:
+    def change_write(self, before: ExperimentRecord, after: ExperimentRecord) -> Write:
         """Describes the change of an experiment; it is carried out only if Redis still holds the record `before`."""
         old, new = set(self._indexes(before)), set(self._indexes(after))
         # Supervisors may have carried out the request before, and have forgotten it.
         add = (new - old) | (new & {self._keys.asked_experiments()})
-        write = wire.experiment_write(
-            self._keys, before.id, fields_of(after), add=add, remove=old - new, token=before.token
-        )
+        write = experiment_write(self._keys, before.id, fields_of(after), add=add, remove=old - new, token=before.token)
         return self._with_sources(write, after)
 
     def delete(self, record: ExperimentRecord) -> None:
         """Removes the record of an experiment, whose runs the caller deletes. Raises ExperimentChanged, also if a run
         is not over."""
-        write = wire.experiment_write(
+        write = experiment_write(
             self._keys,
             record.id,
             {},
@@ -137,7 +136,7 @@ class ExperimentStore:
         incomplete = [] if record.is_complete else [self._keys.incomplete_experiments()]
         return [self._keys.experiments(), *reused, *asked, *incomplete]
 
-    def _with_sources(self, write: wire.Write, record: ExperimentRecord) -> wire.Write:
+    def _with_sources(self, write: Write, record: ExperimentRecord) -> Write:
         return replace(write, sources={reused.run: self._keys.run(reused.run) for reused in record.reused})
 
     # Reading

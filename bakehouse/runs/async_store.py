@@ -18,7 +18,8 @@ from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Idempotency
 from bakehouse.runs.run import Run
 from bakehouse.runs.shown import CreatedRun, ShownPage, ShownRun
-from bakehouse.runs.wire import NOTHING, Texts, Write
+from bakehouse.runs.wire import NOTHING, Texts
+from bakehouse.runs.writes import Write
 
 Result = TypeVar("Result")
 # A batch of this many new runs occupies Redis for about 10 ms.

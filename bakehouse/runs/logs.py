@@ -9,12 +9,12 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from bakehouse.runs import wire
+from bakehouse.runs import stream_entries, wire
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.errors import LogDamaged
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.status import TERMINAL
-from bakehouse.runs.wire import Change, StoredEvent, stream_position
+from bakehouse.runs.stream_entries import Change, StoredEvent, stream_position
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class Logs:
             found = lines[wanted.after : wanted.last]
             if wanted.limit is not None:
                 found = found[-wanted.limit :] if wanted.tail else found[: wanted.limit]
-            return [wire.parse_line(line) for line in found]
+            return [stream_entries.parse_line(line) for line in found]
         except (LogDamaged, ValueError) as error:
             log.error("%s", error)
             return []
@@ -152,7 +152,7 @@ class Logs:
         for page in pages:
             if isinstance(page, RedisError):
                 raise page
-        return [ChangePage([wire.parse_change(*entry) for entry in entries], bounds) for entries in pages]
+        return [ChangePage([stream_entries.parse_change(*entry) for entry in entries], bounds) for entries in pages]
 
     def listed(self, indexes: Sequence[str], run_ids: list[str]) -> list[frozenset[str]]:
         """Returns, for each key of an index, which of the runs are in it."""
@@ -167,7 +167,7 @@ class Logs:
 
 def parse_entries(wanted: LogRange, entries: Sequence[Any]) -> list[StoredEvent]:
     """Returns the events in entries of a log, in order; `tail` reads them backwards."""
-    return [wire.parse_event(*entry) for entry in (reversed(entries) if wanted.tail else entries)]
+    return [stream_entries.parse_event(*entry) for entry in (reversed(entries) if wanted.tail else entries)]
 
 
 def parse_bounds(information: Any) -> Bounds:

@@ -44,6 +44,7 @@ from bakehouse.runs.run import QueuePlace, Run
 from bakehouse.runs.shown import CreatedRun, ShownPage, ShownRun, shown_run
 from bakehouse.runs.status import Status
 from bakehouse.runs.transitions import reduce, submit
+from bakehouse.runs.writes import Asked, Reply, Write, adoption, archival, change, creation, deletion, script_arguments
 
 SCRIPTS = files("bakehouse.runs")
 
@@ -109,7 +110,7 @@ class Operations:
         *,
         idempotency: Idempotency | None = None,
         known: wire.Texts = wire.NOTHING,
-        experiment: wire.Write | None = None,
+        experiment: Write | None = None,
     ) -> Operation[CreatedRun]:
         """Stores a queued run with its indexes, its idempotency key and its first events, either all or none.
 
@@ -119,7 +120,7 @@ class Operations:
         """
         key = digest(idempotency.key) if idempotency else None
         record, events = submit(run, idempotency=key, now=(yield from self.now()))
-        write = wire.creation(self._keys, record, events, known)
+        write = creation(self._keys, record, events, known)
         if run.experiment is not None:
             cell = run.experiment.id
             write = replace(write, sources={**write.sources, cell: self._keys.experiment(cell)})
@@ -145,13 +146,13 @@ class Operations:
                 shown = shown_run(write.fields, wire.place_in(place, workers, self._trusted_pace()))
                 return CreatedRun(shown, replayed=False)
 
-    def new_runs(self, runs: Iterable[NewRun], now: int) -> list[wire.Write]:
+    def new_runs(self, runs: Iterable[NewRun], now: int) -> list[Write]:
         """Describes the writes of queued runs, which takes about 0.1 ms each."""
         submitted = [(submit(run, idempotency=None, now=now), known) for run, known in runs]
-        return [wire.creation(self._keys, record, events, known) for (record, events), known in submitted]
+        return [creation(self._keys, record, events, known) for (record, events), known in submitted]
 
     def create_many(
-        self, runs: Sequence[wire.Write], *, experiment: wire.Write, idempotency: Idempotency | None = None
+        self, runs: Sequence[Write], *, experiment: Write, idempotency: Idempotency | None = None
     ) -> Operation[CreatedExperiment]:
         """Stores runs and what they change in the record of their experiment, either all or nothing.
 
@@ -202,7 +203,7 @@ class Operations:
             # The reducer returns the same object if nothing changes; then Redis need not be asked.
             if after is record:
                 return record
-            reply = yield from self._write([wire.change(self._keys, record, after, events, actor_of(command))])
+            reply = yield from self._write([change(self._keys, record, after, events, actor_of(command))])
             match reply.outcome:
                 case "done":
                     return after.model_copy(update={"token": reply.token, "seq": reply.seq, "format": FORMAT})
@@ -220,9 +221,7 @@ class Operations:
                         raise OwnershipLost(record.id)
                     record = changed
 
-    def command_all(
-        self, ids: Sequence[str], command: Command, asked: wire.Asked | None = None
-    ) -> Operation[list[Record]]:
+    def command_all(self, ids: Sequence[str], command: Command, asked: Asked | None = None) -> Operation[list[Record]]:
         """Applies a command to many runs, from the oldest to the youngest, in one write; leaves out those that are gone
         or do not allow it. Runs that were changed meanwhile are read again, and follow in another write.
 
@@ -240,7 +239,7 @@ class Operations:
                     record = wire.decode(fields)
                     after, events = reduce(record, command, now)
                     if after is not record:
-                        writes.append(wire.change(self._keys, record, after, events, actor_of(command)))
+                        writes.append(change(self._keys, record, after, events, actor_of(command)))
                         changed[after.id] = after
             if not writes:
                 break
@@ -267,7 +266,7 @@ class Operations:
                 with suppress(RecordUnreadable):
                     record = wire.decode(fields)
                     if record.is_over:
-                        writes.append(wire.deletion(self._keys, record, notes_files=True))
+                        writes.append(deletion(self._keys, record, notes_files=True))
             if not writes:
                 break
             reply = yield from self._write(writes, skips=True)
@@ -282,7 +281,7 @@ class Operations:
             record = yield from self.record(run_id)
             if not record.is_over:
                 raise IllegalTransition(run_id, status=record.status, request=record.request, asked="deleted")
-            reply = yield from self._write([wire.deletion(self._keys, record)])
+            reply = yield from self._write([deletion(self._keys, record)])
             if reply.outcome == "has_dependants":
                 raise RunHasDependants(run_id, tuple(wire.texts(reply.payload)))
             # A rename in the meantime changes the indexes that list the run, so its record is read again.
@@ -298,7 +297,7 @@ class Operations:
         if record is None or record.status != "queued":
             yield [methodcaller("zrem", self._keys.claimable_before(), run_id)]
         else:
-            yield from self._write([wire.adoption(self._keys, record)])
+            yield from self._write([adoption(self._keys, record)])
 
     def archive(self, run_id: str, *, seq: int) -> Operation[bool]:
         """Packs the record of a finished run, and deletes its log. Returns False, and changes nothing, if the log has
@@ -311,7 +310,7 @@ class Operations:
             return True
         if not record.is_over or record.seq != seq:
             return False
-        reply = yield from self._write([wire.archival(self._keys, record, wire.decoded(fields))])
+        reply = yield from self._write([archival(self._keys, record, wire.decoded(fields))])
         return reply.outcome in ("done", "repeated")
 
     def largest_memory(self) -> Operation[int | None]:
@@ -341,22 +340,22 @@ class Operations:
 
     def _write(
         self,
-        writes: Sequence[wire.Write],
+        writes: Sequence[Write],
         idempotency: Idempotency | None = None,
         answer: Mapping[str, str] = NO_ANSWER,
         *,
         skips: bool = False,
-        asked: wire.Asked | None = None,
-    ) -> Operation[wire.Reply]:
+        asked: Asked | None = None,
+    ) -> Operation[Reply]:
         # If the client repeats the call after a lost reply, it sends the same token, and the script recognizes it.
         token = secrets.token_hex(16)
         value = json.dumps({**answer, "body_sha256": idempotency.body_sha256}) if idempotency else ""
         keys = self._keys.of_script(digest(idempotency.key) if idempotency else None)
-        arguments = wire.script_arguments(writes, token, value, skips=skips, asked=asked)
+        arguments = script_arguments(writes, token, value, skips=skips, asked=asked)
         (reply,) = yield from self._call([], COMMIT, keys, arguments)
         outcome, milliseconds, seq, payload = reply
         self.clock.set(milliseconds)
-        return wire.Reply(wire.text(outcome), token, seq, payload)  # type: ignore[arg-type]
+        return Reply(wire.text(outcome), token, seq, payload)  # type: ignore[arg-type]
 
     def _call(
         self, calls: Sequence[Call], script: Script, keys: Sequence[str], arguments: Sequence[str]

@@ -24,9 +24,10 @@ from bakehouse.runs.patience import OUTAGE, Patience
 from bakehouse.runs.record import Created, CreatedExperiment, Idempotency, Owner, Record
 from bakehouse.runs.run import Event, Page, QueuePlace, Run, TaskProcess, Worker
 from bakehouse.runs.shown import ShownRun
+from bakehouse.runs.stream_entries import StoredEvent
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
 from bakehouse.runs.waiting import CHUNK, WaitingRuns
-from bakehouse.runs.wire import StoredEvent
+from bakehouse.runs.writes import Asked, Write
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class Store:
         return Created(created.run.run(), created.replayed)
 
     def create_many(
-        self, runs: Iterable[NewRun], *, experiment: wire.Write, idempotency: Idempotency | None = None
+        self, runs: Iterable[NewRun], *, experiment: Write, idempotency: Idempotency | None = None
     ) -> CreatedExperiment:
         """Stores queued runs and what they change in the record of their experiment, either all or nothing.
 
@@ -114,7 +115,7 @@ class Store:
         """Reads a run's record and applies a command to it."""
         return self._carry_out(self._operations.command(run_id, command))
 
-    def command_all(self, ids: Sequence[str], command: Command, asked: wire.Asked | None = None) -> list[Record]:
+    def command_all(self, ids: Sequence[str], command: Command, asked: Asked | None = None) -> list[Record]:
         """Applies a command to many runs, from the oldest to the youngest, in one write; leaves out those that are gone
         or do not allow it. Returns the records that it has changed."""
         return self._carry_out(self._operations.command_all(ids, command, asked))

@@ -4,7 +4,7 @@ from typing import Any
 
 from bakehouse.advice.advice import Advice
 from bakehouse.recipe.read import read_recipe
-from bakehouse.runs import wire
+from bakehouse.runs import stream_entries, wire
 from bakehouse.runs.commands import PublishCheckpoint
 from bakehouse.runs.record import Owner, new_run
 from bakehouse.runs.run import Best, Checkpoint, Provenance, Run, Worker
@@ -28,7 +28,7 @@ def last_change(store: Store) -> str:
 def changes_after(store: Store, entry_id: str = "0-0") -> list[tuple[str, int]]:
     """The run id and the event number of each change after an entry of the change stream."""
     entries: Any = store._redis.xrange(store._keys.changes(), f"({entry_id}")
-    return [(change.run_id, change.seq) for change in (wire.parse_change(*entry) for entry in entries)]
+    return [(change.run_id, change.seq) for change in (stream_entries.parse_change(*entry) for entry in entries)]
 
 
 def a_run(*, dataset: str = "digits", labels: dict[str, str] | None = None, advice: tuple[Advice, ...] = ()) -> Run:

@@ -9,7 +9,7 @@ from redis import ConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from bakehouse.runs import wire
+from bakehouse.runs import wire, writes
 from bakehouse.runs.errors import DatasetDeleted, ExperimentChanged, IdempotencyMismatch, SourceRunDeleted
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.operations import NewRun
@@ -39,8 +39,8 @@ def runs_of(experiment: str, count: int, **fields: Any) -> list[NewRun]:
     return [(a_run().model_copy(update={"experiment": cell, **fields}), {}) for cell in cells]
 
 
-def an_experiment(experiment_id: str, fields: Mapping[str, str], token: str = "") -> wire.Write:
-    return wire.experiment_write(KEYS, experiment_id, fields, add=[KEYS.experiments()], token=token)
+def an_experiment(experiment_id: str, fields: Mapping[str, str], token: str = "") -> writes.Write:
+    return writes.experiment_write(KEYS, experiment_id, fields, add=[KEYS.experiments()], token=token)
 
 
 def stored(redis: Redis, experiment_id: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from redis import Redis
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.logs import START, Bounds, ChangeRange, Head, LogRange, Logs
 from bakehouse.runs.store import Store, connect
-from bakehouse.runs.wire import stream_position
+from bakehouse.runs.stream_entries import stream_position
 from tests.runs.examples import a_run, last_change
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from bakehouse.runs import wire
+from bakehouse.runs import writes
 from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.keys import Keys
@@ -30,7 +30,7 @@ def store(redis: Redis) -> Store:
 def experiment_with_runs(store: Store, request: str) -> list[str]:
     cell = Cell(id="exp_a", arm="recipe", seed=0)
     runs = [a_run().model_copy(update={"experiment": cell}) for _ in range(3)]
-    write = wire.experiment_write(KEYS, "exp_a", {"request": request}, add=[KEYS.experiments()])
+    write = writes.experiment_write(KEYS, "exp_a", {"request": request}, add=[KEYS.experiments()])
     store.create_many([(run, {}) for run in runs], experiment=write)
     return [run.id for run in runs]
 
@@ -51,15 +51,15 @@ def exists(store: Store, run_id: str) -> bool:
 
 def test_a_request_reaches_the_runs_only_while_their_experiment_is_asked_for_it(store: Store, redis: Redis) -> None:
     runs = experiment_with_runs(store, '"cancel"')
-    pause = wire.Asked(KEYS.experiment("exp_a"), "pause")
+    pause = writes.Asked(KEYS.experiment("exp_a"), "pause")
     assert store.command_all(runs, RequestAction("pause"), pause) == []
     assert [store.record(run_id).status for run_id in runs] == ["queued"] * 3
-    cancel = wire.Asked(KEYS.experiment("exp_a"), "cancel")
+    cancel = writes.Asked(KEYS.experiment("exp_a"), "cancel")
     store.command(runs[0], RequestAction("cancel"))
     changed = store.command_all(runs, RequestAction("cancel"), cancel)
     assert [(record.id, record.status) for record in changed] == [(run_id, "cancelled") for run_id in runs[1:]]
     redis.delete(KEYS.experiment("exp_a"))
-    assert store.command_all(runs, RequestAction("cancel"), wire.Asked(KEYS.experiment("exp_a"), None)) == []
+    assert store.command_all(runs, RequestAction("cancel"), writes.Asked(KEYS.experiment("exp_a"), None)) == []
 
 
 def test_runs_are_deleted_with_those_that_build_on_them_and_kept_for_others(store: Store) -> None:

@@ -16,7 +16,8 @@ from bakehouse.runs.record import new_run
 from bakehouse.runs.run import Run
 from bakehouse.runs.template import RunTemplate
 from bakehouse.runs.transitions import submit
-from bakehouse.runs.wire import creation, encode
+from bakehouse.runs.wire import encode
+from bakehouse.runs.writes import creation
 from tests.strategies import plans
 
 # The labels of recipes, of which the domain of keys does not matter here.

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from bakehouse.runs import wire
+from bakehouse.runs import wire, writes
 from bakehouse.runs.commands import ChangePriority, Claim, OwnerLost, Release, RequestAction, Resume, Succeed
 from bakehouse.runs.errors import ExperimentChanged, IllegalTransition
 from bakehouse.runs.keys import Keys
@@ -47,7 +47,7 @@ def posted(store: Store, experiment: str | None = None, *, priority: int = 0) ->
 def experiment_with_runs(store: Store, experiment: str, runs: int, **fields: str) -> list[str]:
     cell = Cell(id=experiment, arm="recipe", seed=0)
     new = [a_run().model_copy(update={"experiment": cell}) for _ in range(runs)]
-    write = wire.experiment_write(KEYS, experiment, fields, add=[KEYS.experiments()])
+    write = writes.experiment_write(KEYS, experiment, fields, add=[KEYS.experiments()])
     store.create_many([(run, {}) for run in new], experiment=write)
     return [run.id for run in new]
 

@@ -14,8 +14,9 @@ from bakehouse.runs.keys import Keys
 from bakehouse.runs.record import new_run
 from bakehouse.runs.run import Run
 from bakehouse.runs.store import Store, connect
+from bakehouse.runs.stream_entries import parse_change, parse_event
 from bakehouse.runs.transitions import reduce, submit
-from bakehouse.runs.wire import decode, encode, parse_change, parse_event, to_json
+from bakehouse.runs.wire import decode, encode, to_json
 from tests.runs.examples import ADVICE, a_checkpoint, a_run, an_owner
 
 RECORD = submit(a_run(advice=(ADVICE,), labels={"ü": "\U0001f35e"}), idempotency="digest", now=0)[0]

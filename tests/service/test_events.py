@@ -20,7 +20,7 @@ from redis import Redis
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import LogEntry, LogEvents
 from bakehouse.runs.store import Store, connect
-from bakehouse.runs.wire import stream_position
+from bakehouse.runs.stream_entries import stream_position
 from service import event_pages
 from service.event_pages import PageQuery, read_page
 from tests.fake_worker import FakeWorker

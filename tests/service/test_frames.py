@@ -1,6 +1,6 @@
 """Frames, and which events of a batch a reader still needs."""
 
-from bakehouse.runs.wire import Change, StoredEvent
+from bakehouse.runs.stream_entries import Change, StoredEvent
 from service.frames import Batch, PublishedEvent
 
 
