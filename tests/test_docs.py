@@ -91,12 +91,11 @@ def test_the_blocks_of_a_page_run_in_order_and_its_recipes_train(page: str, home
 
 
 def test_the_commands_about_keys_work_beside_a_running_service(tmp_path: Path) -> None:
-    folder = make_clone(tmp_path)
-    with run_home(folder / ".bakehouse", workers=0) as home:
-        printed = paste(script("keys"), folder, BAKEHOUSE_URL=home.url, BAKEHOUSE_HOME=str(home.folder))
+    with run_home(tmp_path / ".bakehouse", workers=0) as home:
+        printed = paste(script("keys"), tmp_path, BAKEHOUSE_URL=home.url, BAKEHOUSE_HOME=str(home.folder))
         assert re.search(r"ada\s+admin\s+active", printed)
         assert re.search(r"ci\s+revoked", printed)
-        key = (folder / "ada.key").read_text().strip()
+        key = (tmp_path / "ada.key").read_text().strip()
         with Client(home.url, api_key=key) as client:
             assert list(client.runs()) == []
 
