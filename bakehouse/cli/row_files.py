@@ -90,10 +90,19 @@ def read_named(text: str, columns: Sequence[str], form: TextForm | None) -> RowF
         shown = ", ".join(columns[:10])
         raise refusal(f"no line has the names of the data set's columns, which are {shown}")
     (_, header), *rows = islice(records(text, delimiter, form), -place, None)
+    names: Sequence[str | None] = header
+    # The data set's own file may have row numbers, for which its header has no cell.
+    if form is not None and {*header} <= {*form.names} and rows and len(rows[0][1]) == len(form.names):
+        names = header if len(header) == len(form.names) else form.names
     for line, cells in rows:
-        if len(cells) != len(header):
-            raise refusal(f"line {line} has {len(cells)} cells, and the header has {len(header)}")
-    return RowFile([dict(zip(header, cells, strict=True)) for _, cells in rows], [line for line, _ in rows])
+        if len(cells) != len(names):
+            raise refusal(f"line {line} has {len(cells)} cells, and the header has {len(names)}")
+    return RowFile([name_cells(names, cells) for _, cells in rows], [line for line, _ in rows])
+
+
+def name_cells(names: Sequence[str | None], cells: Sequence[str]) -> dict[str, str]:
+    """Returns a row by the names of its columns, without those that have none."""
+    return {name: cell for name, cell in zip(names, cells, strict=True) if name is not None}
 
 
 def read_numbers(text: str, form: TextForm | None) -> RowFile:

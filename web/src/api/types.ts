@@ -33,5 +33,6 @@ export type ExperimentDocument = Schemas["ExperimentDocument"];
 export type Results = Required<Omit<Schemas["Results"], "arms">> & { arms: ArmResult[] };
 export type ArmResult = Required<Schemas["ArmResult"]>;
 export type Ensemble = Schemas["Ensemble"];
+export type Prediction = Schemas["Prediction"];
 export type WhatIf = Schemas["WhatIf"];
 export type ExperimentWhatIf = Schemas["ExperimentWhatIf"];

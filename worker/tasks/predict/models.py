@@ -77,9 +77,7 @@ def load_model(request: PredictionRequest, artifacts: Artifacts, catalog: Catalo
         if request.fingerprint not in (None, card.fingerprint):
             message = f"the data set {recipe.dataset.id} has changed since the run was trained, and its columns and "
             raise CheckpointUnusable(request, message + "classes are those of the model; put its old files back")
-        plan = make_plan(recipe, card)
-        module = build_model(plan)
-        module.load_state_dict(safetensors.torch.load(content))
+        return as_trained(make_plan(recipe, card), content)
     except Damaged as error:
         message = f"{error}; restore it from a backup, or retry the run to train the same weights again"
         raise CheckpointUnusable(request, message) from error
@@ -93,6 +91,12 @@ def load_model(request: PredictionRequest, artifacts: Artifacts, catalog: Catalo
         why = str(error).partition("\n")[0][:300]
         message = f"another version of Bakehouse wrote it, and this version cannot build its model ({why}); predict "
         raise CheckpointUnusable(request, message + "with that version, or retry the run to train it again") from error
+
+
+def as_trained(plan: Plan, content: bytes) -> TrainedModel:
+    """Builds the model of a plan with the weights of a safetensors file."""
+    module = build_model(plan)
+    module.load_state_dict(safetensors.torch.load(content))
     module.eval()
     if plan.has_maps:
         # As in training, because the layout decides how sums are rounded.

@@ -207,6 +207,8 @@ class RowReader:
     def _read_arrays(self, rows: Sequence[object], findings: Findings) -> Inputs:
         """Reads rows of a set without named columns: lists of numbers of the set's shape."""
         is_ragged = self.plan.data.lengths is not None
+        if self.plan.data.kind == "sequence":
+            rows = [list_steps(row) if isinstance(row, dict) else row for row in rows]
         for index, row in enumerate(rows):
             if not is_ragged:
                 check_numbers(row, self.shape, ("rows", index), findings)
@@ -247,6 +249,26 @@ def list_rows(document: object, max_rows: int) -> Sequence[object]:
     findings.check()
     assert isinstance(rows, list)
     return rows
+
+
+def list_steps(row: Mapping[str, object]) -> object:
+    """Returns the steps in an object of a file with a sequence in each row, such as {"walk": [[1, 2], [3, 4]]}. The
+    label and whatever else has no list is no part of them. Lists of one length, each of other numbers, are put together."""
+    lists = [value for value in row.values() if isinstance(value, list)]
+    if len({len(each) for each in lists}) != 1:
+        return row
+    return [list(chain.from_iterable(map(list_numbers, step))) for step in zip(*lists, strict=True)]
+
+
+def list_numbers(step: object) -> list[object]:
+    """Returns the numbers of a step, which may have names."""
+    match step:
+        case dict():
+            return list(step.values())
+        case list():
+            return step
+        case _:
+            return [step]
 
 
 def check_numbers(value: object, shape: Sequence[int], path: Path, findings: Findings) -> None:

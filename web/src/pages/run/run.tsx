@@ -13,6 +13,7 @@ import { DataTab } from "./data_tab";
 import { EventsTab } from "./events_tab";
 import { Head } from "./head";
 import { LayersTab } from "./layers_tab";
+import { PredictTab } from "./predict_tab";
 import { RecipeTab } from "./recipe_tab";
 import { WhatIfTab } from "./what_if_tab";
 import "./run.css";
@@ -22,6 +23,7 @@ const TABS = [
   { id: "layers", title: "Layers", View: LayersTab },
   { id: "data", title: "Data", View: DataTab },
   { id: "what_if", title: "What if", View: WhatIfTab },
+  { id: "predict", title: "Predict", View: PredictTab },
   { id: "recipe", title: "Recipe", View: RecipeTab },
   { id: "events", title: "Events", View: EventsTab },
 ] as const;
