@@ -16,6 +16,10 @@ HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 
 MAX_DEFAULT_WORKERS = 4
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+FILE_SCHEME = "file://"
+S3_SCHEME = "s3://"
+# Names of the prefix, as the store's own names, so that no step of a path is `..`.
+BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 
 
 def available_cores() -> int:
@@ -55,6 +59,27 @@ def check_endpoint(text: str) -> str:
     return address
 
 
+def check_store(text: str) -> str:
+    """Raises ValueError if the text names neither a folder nor a bucket; returns it without a slash at the end."""
+    address = text.rstrip("/") or text
+    is_folder = address.startswith(f"{FILE_SCHEME}/")
+    if not (is_folder or BUCKET.fullmatch(address)):
+        raise ValueError(
+            "should be a folder, file:///mnt/bakehouse, or a bucket with an optional prefix, s3://bucket/prefix; the "
+            "prefix has letters, digits and ._- between its slashes"
+        )
+    return address
+
+
+def check_store_endpoint(text: str) -> str:
+    """Raises ValueError if the text is not the address of a server; returns it in lower case."""
+    address = text.lower().removesuffix("/")
+    scheme, found, host = address.partition("://")
+    if scheme not in ("http", "https") or not found or not HOST.fullmatch(host):
+        raise ValueError("should be http:// or https:// and a host, with or without a port: http://minio:9000")
+    return address
+
+
 def check_redis_url(text: str) -> str:
     """Raises ValueError if the text is not the address of a Redis."""
     if not text.startswith(REDIS_SCHEMES):
@@ -90,6 +115,16 @@ class Settings(BaseModel):
 
     home: AbsolutePath = Path(".bakehouse")
     """The folder of all state: Redis's files, artifacts and packed data sets. The service and its workers share it."""
+    store: Annotated[str, AfterValidator(check_store)] | None = None
+    """Where services and workers of all machines find the checkpoints, resume states, archived logs and uploaded data
+    sets: a folder that all of them see, such as file:///mnt/bakehouse, or a bucket, s3://BUCKET/PREFIX. By default they
+    are in `home`, which all machines then have to share. With a bucket, `home` keeps copies of what was used last."""
+    store_endpoint: Annotated[str, AfterValidator(check_store_endpoint)] | None = None
+    """The address of the server that has the bucket of `store`, such as http://minio.example.org:9000; by default that
+    of `s3_endpoint`, or else Amazon's."""
+    cache_bytes: int = Field(default=20 << 30, ge=1 << 20)
+    """Limit on the bytes of the copies that `home` keeps of what is in the bucket of `store`; those that were not used
+    for longest are deleted."""
     data: AbsolutePath | None = None
     """A folder of data sets: each file or folder in it is a data set of that name."""
     host: str = "127.0.0.1"
@@ -147,8 +182,9 @@ class Settings(BaseModel):
     """The region of the buckets that `s3://` names."""
     s3_credentials: AbsolutePath | None = None
     """A file with the access key for `s3://`, in the form of ~/.aws/credentials, of which the part `[default]` is read
-    before each fetch. Only the workers' machines need it. By default requests are not signed, and only public objects
-    can be fetched."""
+    again and again. For data sets only the workers' machines need it; by default their requests are not signed, and
+    only public objects can be fetched. For the bucket of `store`, every machine needs it, unless AWS_ACCESS_KEY_ID and
+    AWS_SECRET_ACCESS_KEY or the machine's own role give access."""
     fetch_seconds: float = Field(default=3600.0, gt=0)
     """Seconds after which a data set that is still being fetched from another host is refused."""
     lease_seconds: float = Field(default=10.0, gt=0)
@@ -177,9 +213,25 @@ class Settings(BaseModel):
         return min(available_cores(), MAX_DEFAULT_WORKERS) if self.workers is None else self.workers
 
     @property
+    def bucket(self) -> str | None:
+        """The bucket of the store with its prefix, or None if the store is a folder."""
+        return self.store if self.store is not None and self.store.startswith(S3_SCHEME) else None
+
+    @property
+    def shared_folder(self) -> Path:
+        """The folder of the store; if that is a bucket, the folder of what this machine has written or fetched."""
+        is_folder = self.store is not None and self.bucket is None
+        return Path(str(self.store).removeprefix(FILE_SCHEME)) if is_folder else self.home
+
+    @property
+    def store_name(self) -> str:
+        """The setting that says where the store is, for messages."""
+        return f"BAKEHOUSE_HOME={self.home}" if self.store is None else f"BAKEHOUSE_STORE={self.store}"
+
+    @property
     def artifacts(self) -> Path:
         """The folder of checkpoints and resume states."""
-        return self.home / "artifacts"
+        return self.shared_folder / "artifacts"
 
     @property
     def trained(self) -> Path:
@@ -192,9 +244,9 @@ class Settings(BaseModel):
         return self.home / "datasets"
 
     @property
-    def store(self) -> Path:
-        """The folder of the store, in which uploaded data sets are kept."""
-        return self.home / "store"
+    def store_folder(self) -> Path:
+        """The folder in which uploaded data sets are kept."""
+        return self.shared_folder / "store"
 
     @property
     def base_url(self) -> str:

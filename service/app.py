@@ -19,16 +19,16 @@ from bakehouse.experiments.extension import Extension
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.model import JsonObject
 from bakehouse.recipe.recipe import Recipe
-from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.async_store import AsyncStore, connect_async
 from bakehouse.runs.brief import BriefPage
 from bakehouse.runs.keys import Keys
+from bakehouse.runs.open_artifacts import open_artifacts
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.run import Page, Run
 from bakehouse.runs.split import RunSplit
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
-from bakehouse.store.file_store import FileStore
+from bakehouse.store.open_store import open_store
 from bakehouse.tasks.predictions import PredictionAnswer
 from bakehouse.tasks.preview import RecipePreview
 from bakehouse.tasks.queue import TaskQueue
@@ -94,11 +94,11 @@ def make_services(settings: Settings, redis_url: str) -> Services:
     redis = connect(redis_url, patient=False)
     # The hub's reader has a client of its own, because it waits in Redis longer than the other's timeout.
     reader = AsyncRedis.from_url(redis_url, socket_timeout=READER_TIMEOUT_SECONDS, socket_connect_timeout=2.0)
-    artifacts = Artifacts(settings.artifacts)
+    artifacts = open_artifacts(settings)
     store = Store(redis, lease_seconds=settings.lease_seconds, artifacts=artifacts)
     wake_queue = WakeQueue(redis)
     async_store = AsyncStore(connect_async(redis_url), wake_queue)
-    uploads = Uploads(settings, DatasetRecords(redis, settings), FileStore(settings.store))
+    uploads = Uploads(settings, DatasetRecords(redis, settings), open_store(settings))
     catalog = Catalog(settings, why_not_ready=uploads.why_not_ready)
     preparation = Preparation(settings, store, async_store, catalog)
     answers = connect_for_answers(redis_url)

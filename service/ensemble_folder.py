@@ -24,7 +24,7 @@ from bakehouse.experiments.errors import NoEnsemble
 from bakehouse.plan.ensemble_script import UNITS_IN, ensemble_code
 from bakehouse.plan.evaluation_script import Evaluation
 from bakehouse.plan.plan import Plan
-from bakehouse.runs.artifacts import WEIGHTS
+from bakehouse.runs.artifacts import WEIGHTS, storage_errors
 from bakehouse.runs.split import ROW_NUMBER
 from bakehouse.version import VERSION
 from service.dependencies import Services
@@ -69,6 +69,7 @@ def file_of(member: Member) -> str:
     return f"{member.run.id}/{WEIGHTS}"
 
 
+@storage_errors()
 def open_weights(services: Services, member: Member) -> BinaryIO:
     path = services.artifacts.checkpoint_path(member.run.id, member.checkpoint.sha256)
     try:

@@ -54,8 +54,10 @@ from bakehouse.runs.errors import (
     SourceRunDeleted,
     StorageFull,
     StorageUnavailable,
+    storage_error,
 )
 from bakehouse.runs.patience import is_refusal
+from bakehouse.store.errors import StoreAway
 from bakehouse.studies import StudyNotFound
 from bakehouse.uploads.errors import (
     DatasetNeeded,
@@ -138,7 +140,7 @@ INTERNAL = ErrorResponse(name="internal", detail="The service failed; its log ha
 
 HANDLED_ERRORS: tuple[type[Exception], ...] = (
     HTTPException, RequestValidationError, ServiceError, MalformedJson, RecipeInvalid, RunsError, UploadError,
-    DatasetNotFound, StudyNotFound, DatasetNotReady, RedisConnectionError, RedisTimeoutError, ResponseError,
+    DatasetNotFound, StudyNotFound, DatasetNotReady, StoreAway, RedisConnectionError, RedisTimeoutError, ResponseError,
     ClientDisconnect, Exception,
 )  # fmt: skip
 
@@ -190,6 +192,8 @@ def error_response(error: Exception) -> ErrorResponse:
             return ErrorResponse(name="invalid_recipe", detail="The recipe is not valid.", errors=problems)
         case RunsError():
             return runs_error_response(error)
+        case StoreAway():
+            return runs_error_response(storage_error(error))
         case UploadError():
             return upload_error_response(error)
         case DatasetNotFound():

@@ -7,10 +7,11 @@ from time import monotonic
 
 from redis.exceptions import RedisError
 
-from bakehouse.runs.artifacts import Artifacts, storage_errors
+from bakehouse.runs.artifacts import storage_errors
 from bakehouse.runs.async_store import SharedReading
 from bakehouse.runs.errors import RunsError
 from bakehouse.runs.marker import register_folder
+from bakehouse.runs.open_artifacts import open_artifacts
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
 
@@ -46,7 +47,7 @@ class FolderCheck:
         files."""
         # In case Redis was emptied: otherwise a worker with another folder could take the run.
         register_folder(self._settings, self._store)
-        Artifacts(self._settings.artifacts).check_writable()
+        open_artifacts(self._settings).check_writable()
 
     async def _check_once(self) -> None:
         started = monotonic()

@@ -19,7 +19,9 @@ from bakehouse.ports import PortError, find_free_port
 from bakehouse.processes import REFUSED
 from bakehouse.runs.errors import FolderNotShared, StorageFull
 from bakehouse.runs.marker import register_folder
+from bakehouse.runs.store_migration import migrate_home
 from bakehouse.settings import Settings, explain_settings, is_loopback
+from bakehouse.store.errors import StoreRefused
 from service.access import Access
 from service.app import create_app, make_services
 from service.connections import Connections
@@ -88,6 +90,7 @@ def main() -> int:
         services = make_services(settings, str(settings.redis_url))
         if problem := find_missing_key(settings, services.access):
             raise ValueError(problem)
+        migrate_home(settings, partial(print, file=sys.stderr, flush=True))
         register_folder(settings, services.store)
     # A new try would not help here, because somebody has to change a setting first.
     except ValidationError as error:
@@ -96,9 +99,13 @@ def main() -> int:
     except (ValueError, PortError, FolderNotShared) as error:
         print(error, file=sys.stderr)
         return REFUSED
+    except StoreRefused as error:
+        print(f"{settings.store_name} cannot be used: {error.strerror}.", file=sys.stderr)
+        return REFUSED
     except (RedisError, OSError, StorageFull) as error:
-        # The service starts anyway, but is not ready before it has registered its folder in Redis.
-        print(f"Could not register BAKEHOUSE_HOME in Redis; the service will try again: {error}", file=sys.stderr)
+        # The service starts anyway, but is not ready before it has registered its store in Redis.
+        name = settings.store_name.partition("=")[0]
+        print(f"Could not register {name} in Redis; the service will try again: {error}", file=sys.stderr)
     serve(settings, services)
     return 0
 

@@ -53,7 +53,7 @@ class Uploads:
         if draft.source is not None:
             draft = self._with_address(draft, draft.source)
         self._records.limits.check_total(draft.bytes or 0)
-        require_room(self._settings.store, draft.bytes or 0)
+        require_room(self._settings.store_folder, draft.bytes or 0)
         record, replayed = self._create(draft, idempotency)
         if record.source is not None:
             wake_fetcher(self._records.redis, self._records.keys)
@@ -153,7 +153,7 @@ class Uploads:
 
     @storage_errors()
     def _new_path(self, key: str, announced: int) -> Path:
-        require_room(self._settings.store, announced)
+        require_room(self._settings.store_folder, announced)
         return self._store.new_path(key)
 
     def check_name(self, name: str, where: Problem) -> None:

@@ -31,7 +31,7 @@ class Bench:
         self.settings = Settings(home=home, redis_url=redis_url, **allowed)
         self.server = server
         self.records = DatasetRecords(connect(redis_url, patient=False), self.settings)
-        self.inspector = Inspector(self.settings, self.records, FileStore(self.settings.store))
+        self.inspector = Inspector(self.settings, self.records, FileStore(self.settings.store_folder))
 
     def add(self, *answers: Answer, source: str | None = None, sha256: str | None = None) -> DatasetRecord:
         """Fetches a data set from the server, which gives these answers; returns its record."""
@@ -51,4 +51,4 @@ class Bench:
         return record.problem or ""
 
     def files(self) -> list[str]:
-        return [str(path) for path in self.settings.store.rglob("*") if path.is_file()]
+        return [str(path) for path in self.settings.store_folder.rglob("*") if path.is_file()]

@@ -16,9 +16,9 @@ WORKER = "bakehouse-train"
 TASK_PROCESS = "bakehouse-tasks"
 
 
-def wait_until(look: Callable[[], T | None]) -> T:
+def wait_until(look: Callable[[], T | None], *, seconds: float = LIMIT_SECONDS) -> T:
     """Returns the first answer that is not empty; the limit is only for a test that would hang."""
-    deadline = time.monotonic() + LIMIT_SECONDS
+    deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(POLL_SECONDS)

@@ -19,6 +19,7 @@ from bakehouse.cli.commands.keys import app as keys_app
 from bakehouse.cli.commands.listing import datasets, log, ls, show, workers
 from bakehouse.cli.commands.recipes import completion, cookbook, explain, new
 from bakehouse.cli.commands.serving import demo, doctor, serve, up, worker
+from bakehouse.cli.commands.store import app as store_app
 from bakehouse.cli.commands.training import lint, preview, run, train, verify, watch
 from bakehouse.cli.commands.weights import best, code, predict, split
 from bakehouse.cli.entry import print_interruption
@@ -192,3 +193,4 @@ for command in COMMANDS:
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(data_app, name="data")
 app.add_typer(keys_app, name="keys")
+app.add_typer(store_app, name="store")

@@ -36,7 +36,7 @@ from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.pictures import PictureSize
 from bakehouse.recipe.problems import nearest_names
 from bakehouse.settings import Settings
-from bakehouse.store.file_store import FileStore
+from bakehouse.store.open_store import open_store
 
 RETRY_AFTER_SECONDS = 2
 FAILURE_RETRY_SECONDS = 60.0
@@ -78,7 +78,7 @@ class Catalog:
     def __init__(self, settings: Settings, *, why_not_ready: WhyNotReady = lambda name: None) -> None:
         self._settings = settings
         self._why_not_ready = why_not_ready
-        self._store = FileStore(settings.store)
+        self._store = open_store(settings)
         self._signatures = SignatureCache()
         self._lock = threading.Lock()
         self._next_in_line = threading.Lock()

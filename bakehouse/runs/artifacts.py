@@ -19,6 +19,7 @@ import zstandard
 
 from bakehouse.runs.errors import LogDamaged, StorageFull, StorageUnavailable, storage_error
 from bakehouse.runs.run import Run
+from bakehouse.store.file_store import FileStore
 
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
@@ -89,11 +90,20 @@ def storage_errors() -> Iterator[None]:
 
 
 class Artifacts:
-    """Stores the files of one tenant's runs in a local folder. Methods that name a run raise StorageFull or
-    StorageUnavailable if its files cannot be read, written or deleted."""
+    """Stores the files of one tenant's runs in a folder. Methods that name a run raise StorageFull or
+    StorageUnavailable if its files cannot be read, written or deleted. `SharedArtifacts` stores them in a bucket."""
+
+    store_seconds = 0.0
+    """Time that writes have spent outside this machine, which takes nothing from a training."""
 
     def __init__(self, root: Path, tenant: str = "local") -> None:
         self._root = root / tenant
+
+    def be_patient(self, tell: Callable[[str, str], None]) -> None:
+        """Waits from now on while a store outside this machine is away, and tells so once. A folder is never away."""
+
+    def hurry(self, seconds: float) -> None:
+        """Ends all such waiting after this time. A signal handler may call this."""
 
     @storage_errors()
     def write_checkpoint(self, run_id: str, weights: bytes, manifest: Mapping[str, object]) -> StoredCheckpoint:
@@ -129,15 +139,15 @@ class Artifacts:
         """Searches the resume states, from the newest to the oldest, for one that is undamaged and wanted."""
         rejected: list[Rejected] = []
         unwanted: list[str] = []
-        for folder in newest_first(self._resumes(run_id)):
+        for name in self._resume_states(run_id):
             try:
-                state = ResumeFiles(folder.name, step_of(folder), read_folder(folder))
+                state = ResumeFiles(name, step_of(name), self._read_resume(run_id, name))
             except Damaged as error:
-                rejected.append(Rejected(folder.name, str(error)))
+                rejected.append(Rejected(name, str(error)))
                 continue
             if is_wanted(state):
                 return FoundResume(state, tuple(rejected), tuple(unwanted))
-            unwanted.append(folder.name)
+            unwanted.append(name)
         return FoundResume(None, tuple(rejected), tuple(unwanted))
 
     @storage_errors()
@@ -165,8 +175,7 @@ class Artifacts:
     @storage_errors()
     def write_log(self, run_id: str, lines: Iterable[str]) -> None:
         """Writes the log of a finished run, compressed, in place of an earlier file."""
-        text = "".join(f"{line}\n" for line in lines).encode()
-        files = {LOG: zstandard.ZstdCompressor().compress(text)}
+        files = {LOG: compress_log(lines)}
         self.sweep(run_id)
         # Redis may have lost the end of a run whose log was archived, and the run may have ended again in another way.
         if not holds(self._log(run_id), files):
@@ -179,11 +188,7 @@ class Artifacts:
             compressed = read_folder(self._log(run_id))[LOG]
         except Damaged as error:
             raise LogDamaged(run_id) from error
-        try:
-            with zstandard.open(BytesIO(compressed), "rt", encoding="utf-8", newline="\n") as log:
-                yield from (line.removesuffix("\n") for line in log)
-        except (zstandard.ZstdError, UnicodeDecodeError) as error:
-            raise LogDamaged(run_id) from error
+        yield from read_lines(run_id, compressed)
 
     @storage_errors()
     def sweep(self, run_id: str) -> int:
@@ -215,8 +220,20 @@ class Artifacts:
         """Returns the id of this folder. If it has none, writes a random id; of several writers the first wins."""
         # An id that cannot be read raises OSError here. `write_folder` would replace it.
         if self.marker() is None:
-            write_folder(self._root / MARKER, {"id": secrets.token_hex(16).encode()}, {})
+            self.write_marker(secrets.token_hex(16))
         return read_listed_files(self._root / MARKER)["id"].decode()
+
+    def write_marker(self, marker: str) -> None:
+        """Writes the id of this folder, unless it has one."""
+        write_folder(self._root / MARKER, {"id": marker.encode()}, {})
+
+    def run_folders(self) -> list[Path]:
+        """Returns the folder of each run."""
+        return sorted(folder for folder in children(self._root) if RUN_ID.fullmatch(folder.name))
+
+    def copy_run(self, folder: Path) -> None:
+        """Copies the folder of a run from another place; leaves what is here already."""
+        FileStore(self._root).copy(checked(RUN_ID, folder.name), folder)
 
     @storage_errors()
     def check_writable(self) -> None:
@@ -227,6 +244,14 @@ class Artifacts:
         refuse_without_room(probe, 0)
         probe.touch()
         probe.unlink(missing_ok=True)
+
+    def _resume_states(self, run_id: str) -> list[str]:
+        """Returns the names of the resume states, from the newest to the oldest."""
+        return [folder.name for folder in newest_first(self._resumes(run_id))]
+
+    def _read_resume(self, run_id: str, name: str) -> dict[str, bytes]:
+        """Returns the files of a resume state. Raises Damaged."""
+        return read_folder(self._resumes(run_id) / name)
 
     def _run(self, run_id: str) -> Path:
         return self._root / checked(RUN_ID, run_id)
@@ -239,6 +264,20 @@ class Artifacts:
 
     def _resumes(self, run_id: str) -> Path:
         return self._run(run_id) / "resume"
+
+
+def compress_log(lines: Iterable[str]) -> bytes:
+    """Returns the content of the file of a log."""
+    return zstandard.ZstdCompressor().compress("".join(f"{line}\n" for line in lines).encode())
+
+
+def read_lines(run_id: str, compressed: bytes) -> Iterator[str]:
+    """Yields the lines of the log of a run. Raises LogDamaged."""
+    try:
+        with zstandard.open(BytesIO(compressed), "rt", encoding="utf-8", newline="\n") as log:
+            yield from (line.removesuffix("\n") for line in log)
+    except (zstandard.ZstdError, UnicodeDecodeError) as error:
+        raise LogDamaged(run_id) from error
 
 
 def checked(pattern: re.Pattern[str], name: str) -> str:
@@ -358,15 +397,15 @@ def verifies(folder: Path) -> bool:
 def newest_first(resumes: Path) -> list[Path]:
     """Lists the complete resume states, latest step first; of the same step, the last written first."""
     finished = [folder for folder in children(resumes) if RESUME_STATE.fullmatch(folder.name)]
-    return sorted(finished, key=lambda folder: (step_of(folder), folder.stat().st_mtime_ns), reverse=True)
+    return sorted(finished, key=lambda folder: (step_of(folder.name), folder.stat().st_mtime_ns), reverse=True)
 
 
 def children(folder: Path) -> Iterator[Path]:
     return folder.iterdir() if folder.is_dir() else iter(())
 
 
-def step_of(folder: Path) -> int:
-    return int(folder.name.partition("-")[0])
+def step_of(name: str) -> int:
+    return int(name.partition("-")[0])
 
 
 def delete_folder(folder: Path) -> int:

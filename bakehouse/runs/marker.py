@@ -1,6 +1,6 @@
-"""Writes and checks the marker: a random id that is stored both in the folder of the runs' files and in Redis.
+"""Writes and checks the marker: a random id that is stored both in the store of the runs' files and in Redis.
 
-If the two ids differ, a process does not use the shared folder. It notices this before files are lost.
+If the two ids differ, a process does not use the store. It notices this before files are lost.
 """
 
 import socket
@@ -9,16 +9,17 @@ from bakehouse.model import Model
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.errors import FolderNotShared, MarkerDamaged, MarkerNotFound
 from bakehouse.runs.keys import Keys
+from bakehouse.runs.open_artifacts import open_artifacts
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
 
 
 class Marker(Model):
-    """The entry in Redis of the folder that a service has registered."""
+    """The entry in Redis of the store that a service has registered."""
 
     id: str
     folder: str
-    """Host and BAKEHOUSE_HOME of the service that registered the folder."""
+    """Host and BAKEHOUSE_HOME of the service that registered the folder, or the address of the bucket."""
 
 
 def register_folder(settings: Settings, store: Store) -> None:
@@ -26,15 +27,16 @@ def register_folder(settings: Settings, store: Store) -> None:
 
     Raises OSError if the folder's marker cannot be read or written.
     """
-    artifacts = Artifacts(settings.artifacts)
+    artifacts = open_artifacts(settings)
     if registered_marker(store) is None:
-        own = Marker(id=artifacts.make_marker(), folder=f"{socket.gethostname()}:{settings.home}")
+        own = Marker(id=artifacts.make_marker(), folder=place_of(settings))
         store.register_marker(own.model_dump_json())
     # Another service may have registered its folder at the same time; Redis keeps the first marker.
     refuse_other_folder(
         store,
+        settings,
         artifacts,
-        f"BAKEHOUSE_HOME={settings.home} of this service is not the folder that holds the files of the runs in its "
+        f"{settings.store_name} of this service is not the {kind_of(settings)} that holds the files of the runs in its "
         "Redis.",
     )
 
@@ -44,11 +46,11 @@ def check_folder(settings: Settings, store: Store) -> None:
 
     Raises OSError if the folder's marker cannot be read.
     """
-    problem = f"BAKEHOUSE_HOME={settings.home} of this worker is not the folder that the service uses."
-    refuse_other_folder(store, Artifacts(settings.artifacts), problem)
+    problem = f"{settings.store_name} of this worker is not the {kind_of(settings)} that the service uses."
+    refuse_other_folder(store, settings, open_artifacts(settings), problem)
 
 
-def refuse_other_folder(store: Store, artifacts: Artifacts, problem: str) -> None:
+def refuse_other_folder(store: Store, settings: Settings, artifacts: Artifacts, problem: str) -> None:
     """Raises FolderNotShared, with the problem and the ways out, if the folder of these artifacts is not registered."""
     # Redis is read first: a service writes the marker into its folder before it registers the folder.
     registered = registered_marker(store)
@@ -58,13 +60,30 @@ def refuse_other_folder(store: Store, artifacts: Artifacts, problem: str) -> Non
     found = artifacts.marker()
     if found == registered.id:
         return
+    what = kind_of(settings)
     difference = "has no readable marker" if found is None else "has a different marker"
     kind = MarkerNotFound if found is None else FolderNotShared
     raise kind(
-        f"{problem} That folder is {registered.folder}; this one {difference}. Set BAKEHOUSE_HOME to that folder, or "
-        f"mount it here. If it is lost for good, delete the key {Keys().marker()} in Redis: new runs then use the "
-        "folder of the service."
+        f"{problem} That {what} is {registered.folder}; this one {difference}. {way_out(settings)} If it is lost for "
+        f"good, delete the key {Keys().marker()} in Redis: new runs then use the {what} of the service."
     )
+
+
+def place_of(settings: Settings) -> str:
+    """Returns the name of a store that other machines understand."""
+    return settings.store or f"{socket.gethostname()}:{settings.home}"
+
+
+def kind_of(settings: Settings) -> str:
+    """Returns what the store is called in messages."""
+    return "folder" if settings.store is None else "store"
+
+
+def way_out(settings: Settings) -> str:
+    """Returns which setting to change if the store is another one."""
+    if settings.store is None:
+        return "Set BAKEHOUSE_HOME to that folder, or mount it here."
+    return "Set BAKEHOUSE_STORE to that store, here and for all services and workers."
 
 
 def registered_marker(store: Store) -> Marker | None:

@@ -11,6 +11,7 @@ from bakehouse.runs.marker import check_folder
 from bakehouse.runs.run import TaskProcess, Worker
 from bakehouse.runs.store import DURABLE, Store, connect
 from bakehouse.settings import Settings
+from bakehouse.store.errors import StoreAway
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,8 @@ def is_writable(store: Store) -> bool:
 def is_folder_shared(settings: Settings, store: Store) -> bool:
     try:
         check_folder(settings, store)
+    except StoreAway:
+        return True  # nobody knows; the check of the store says why
     except (FolderNotShared, OSError):
         return False
     return True

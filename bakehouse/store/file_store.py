@@ -42,6 +42,15 @@ class FileStore:
         sync(target.parent)
         return is_new
 
+    def copy(self, key: str, path: Path) -> bool:
+        """Does as `put`, but leaves the file or folder where it is."""
+        copy = self.new_path(key)
+        if path.is_dir():
+            shutil.copytree(path, copy)
+        else:
+            shutil.copyfile(path, copy)
+        return self.put(key, copy)
+
     def open(self, key: str, *, start: int = 0) -> BinaryIO:
         """Opens the file of a key at a position. Raises FileNotFoundError."""
         file = self._path(key).open("rb")
@@ -96,6 +105,12 @@ class FileStore:
     def age_seconds(self, key: str) -> float:
         """Returns the time since an entry, or an entry directly below a key, was put or deleted."""
         return time.time() - self._path(key).stat().st_mtime
+
+    def try_write(self) -> None:
+        """Writes and deletes a small entry. Raises OSError if that is not possible."""
+        path = self.new_path("probe")
+        path.touch()
+        path.unlink()
 
     def sizes(self, key: str) -> Iterator[int]:
         """Yields the size of each file of an entry."""

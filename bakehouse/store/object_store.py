@@ -19,6 +19,9 @@ class ObjectStore(Protocol):
         """Moves a complete file or folder to a key; it is there for good when this returns. If the key exists already,
         deletes `path` and returns False."""
 
+    def copy(self, key: str, path: Path) -> bool:
+        """Does as `put`, but leaves the file or folder where it is."""
+
     def open(self, key: str, *, start: int = 0) -> BinaryIO:
         """Opens the file of a key at a position. Raises FileNotFoundError."""
 
@@ -39,6 +42,9 @@ class ObjectStore(Protocol):
 
     def age_seconds(self, key: str) -> float:
         """Returns the time since an entry, or an entry directly below a key, was put or deleted."""
+
+    def try_write(self) -> None:
+        """Writes and deletes a small entry. Raises OSError if that is not possible."""
 
     def sizes(self, key: str) -> Iterator[int]:
         """Yields the size of each file of an entry."""

@@ -16,6 +16,8 @@ from bakehouse.runs.artifacts import RESERVE_BYTES, Artifacts
 from bakehouse.runs.errors import StorageFull, StorageUnavailable
 from bakehouse.runs.run import Worker
 from bakehouse.settings import available_cores
+from bakehouse.store.errors import StoreRefused
+from bakehouse.store.open_store import open_store
 from bakehouse.system.access import check_access
 from bakehouse.system.system import Inspection, Row, System, error, ok, warning, worst
 from bakehouse.version import VERSION
@@ -130,11 +132,31 @@ def check_space(inspection: Inspection) -> Row:
     return ok("space", found)
 
 
+def check_store(inspection: Inspection) -> Row:
+    settings = inspection.settings
+    if settings.bucket is None:
+        return ok("store", "BAKEHOUSE_HOME" if settings.store is None else settings.store)
+    try:
+        open_store(settings).try_write()
+    except StoreRefused as refused:
+        fix = "Correct BAKEHOUSE_STORE, the access key, the rights in the bucket, or the clock of this machine."
+        return error("store", settings.bucket, f"The store refuses files: {refused.strerror}.", fix)
+    except OSError as away:
+        problem = f"The store takes no files at the moment: {away.strerror}. Runs go on, and write them later."
+        return error("store", settings.bucket, problem, "Start or repair the server, or the network to it.")
+    return ok("store", f"{settings.bucket}, which takes files")
+
+
 def check_home_is_shared(inspection: Inspection) -> Row | None:
     if inspection.redis.problem is not None:
         return None
     if inspection.redis.is_folder_shared:
         return ok("home_shared", "holds the files of the runs in this Redis")
+    if inspection.settings.store is not None:
+        problem = "BAKEHOUSE_STORE is not the store that holds the files of the runs in this Redis."
+        return error(
+            "home_shared", "another store", problem, "Set BAKEHOUSE_STORE to that store, or use another Redis."
+        )
     problem = "BAKEHOUSE_HOME is not the folder that holds the files of the runs in this Redis."
     fix = "Set BAKEHOUSE_HOME to that folder, mount it here, or use another Redis for this home."
     return error("home_shared", "another folder", problem, fix)
@@ -245,6 +267,7 @@ CHECKS: tuple[Check, ...] = (
     check_redis_memory,
     check_home,
     check_space,
+    check_store,
     check_home_is_shared,
     check_data,
     check_access,

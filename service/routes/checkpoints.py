@@ -122,9 +122,8 @@ async def current_checkpoint(services: Services, run_id: str, epoch_or_role: str
 
 async def open_checkpoint(services: Services, run_id: str, checkpoint: Checkpoint) -> OpenCheckpoint:
     """Opens the file of a checkpoint; raises StoreUnavailable if it cannot be read."""
-    path = services.artifacts.checkpoint_path(run_id, checkpoint.sha256)
     try:
-        file = await run_in_threadpool(path.open, "rb", buffering=0)
+        file = await run_in_threadpool(open_weights, services, run_id, checkpoint)
     except OSError as error:
         # Raises CheckpointNotFound if the run was deleted or the checkpoint purged since the record was read.
         await current_checkpoint(services, run_id, str(checkpoint.epoch))
@@ -133,6 +132,11 @@ async def open_checkpoint(services: Services, run_id: str, checkpoint: Checkpoin
     opened = OpenCheckpoint(checkpoint, file)
     services.open_checkpoints.put(run_id, str(checkpoint.epoch), opened)
     return opened
+
+
+def open_weights(services: Services, run_id: str, checkpoint: Checkpoint) -> BinaryIO:
+    """Opens the file of a checkpoint, which is fetched before if it is not on this machine. Raises OSError."""
+    return services.artifacts.checkpoint_path(run_id, checkpoint.sha256).open("rb", buffering=0)
 
 
 async def refuse_damaged(digests: Digests, file: BinaryIO, run_id: str, checkpoint: Checkpoint) -> None:

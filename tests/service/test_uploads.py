@@ -412,7 +412,7 @@ def test_a_file_is_kept_if_only_the_answer_of_redis_was_lost(
 ) -> None:
     settings = Settings(home=tmp_path, redis_url=redis_url)
     records = DatasetRecords(connect(redis_url, patient=False), settings)
-    uploads = Uploads(settings, records, FileStore(settings.store))
+    uploads = Uploads(settings, records, FileStore(settings.store_folder))
     create = records.create
 
     def lose_answer(*arguments: Any, **named: Any) -> None:
@@ -427,7 +427,7 @@ def test_a_file_is_kept_if_only_the_answer_of_redis_was_lost(
     with pytest.raises(RedisConnectionError):
         uploads.keep_whole(DatasetDraft(name="houses", filename="houses.csv", bytes=len(TABLE)), file, "0" * 64, None)
     assert records.find("houses").status == "inspecting"
-    assert len(files_in(settings.store / "uploads")) == 1
+    assert len(files_in(settings.store_folder / "uploads")) == 1
 
 
 def test_events_tell_how_far_a_data_set_has_come(api: httpx.Client, service: RunningService, store: Path) -> None:

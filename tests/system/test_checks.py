@@ -21,6 +21,7 @@ from bakehouse.settings import Settings
 from bakehouse.system import checks
 from bakehouse.system.checks import CHECKS, check_home, check_space, check_system
 from bakehouse.system.system import Inspection, Port, Row
+from tests.bucket_server import objects_in, run_bucket
 from tests.runs.examples import a_worker
 
 VERSIONS = {"bakehouse": version("bakehouse"), "torch": "2.9.0", "python": "3.11.4"}
@@ -171,3 +172,18 @@ def test_a_gpu_that_no_worker_uses_is_noticed(tmp_path: Path, monkeypatch: pytes
     with_gpu = HERE.model_copy(update={"device": "NVIDIA H100", "versions": {**VERSIONS, "cuda": "13.0"}})
     row = rows_of(inspection(tmp_path, workers=(with_gpu, ELSEWHERE)))["gpu"]
     assert (row.status, row.found) == ("ok", "NVIDIA H100 (1 worker)")
+
+
+def test_a_store_that_is_a_bucket_is_asked(tmp_path: Path) -> None:
+    with run_bucket() as server:
+        settings = server.settings(tmp_path, "/prefix")
+        facts = Inspection(settings=settings, redis=AWAY, port=PORT, access=WITHOUT_KEYS)
+        assert rows_of(facts)["store"].found == f"{settings.store}, which takes files"
+        assert objects_in(settings) == {}
+        server.refusal = 403, "ExpiredToken"
+        refused = rows_of(facts)["store"]
+        assert (refused.status, "has expired" in str(refused.problem)) == ("error", True)
+        server.refusal = 500, "InternalError"
+        away = rows_of(facts)["store"]
+        assert (away.status, "Runs go on" in str(away.problem)) == ("error", True)
+    assert rows_of(inspection(tmp_path))["store"].found == "BAKEHOUSE_HOME"

@@ -165,9 +165,10 @@ class CheckpointWriter:
         if best is not None:
             self._write_best(best)
         self.record_writer.flush()
-        started = monotonic()
+        started = monotonic() - self.artifacts.store_seconds
         self.artifacts.write_resume(self.run_id, snapshot.step, to_files(snapshot))
-        self._seconds_spent += monotonic() - started
+        # A network takes nothing from the training.
+        self._seconds_spent += monotonic() - self.artifacts.store_seconds - started
         # The record names a state only once its files are safe, and older states are kept until then.
         self.record_writer.send(PublishResume(self.record_writer.nonce, snapshot.step, snapshot.epoch, snapshot.units))
         self.artifacts.prune_resume_states(self.run_id)

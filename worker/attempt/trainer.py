@@ -202,10 +202,16 @@ class Trainer:
     def with_resume_state(self, ending: Ending) -> Ending:
         """Writes a resume state, and returns the ending once it is safe on disk."""
         self.watchdog.is_waiting = True
-        # A write that still runs must end first, because `save` would replace it and lose its error.
-        self.checkpoint_writer.wait()
-        self.save()
-        self.checkpoint_writer.wait()
+        try:
+            # A write that still runs must end first, because `save` would replace it and lose its error.
+            self.checkpoint_writer.wait()
+            self.save()
+            self.checkpoint_writer.wait()
+        except StorageUnavailable as error:
+            if not self.signals.is_terminated:
+                raise
+            # The run must not fail because its process had to end while the store was away.
+            self.record_writer.note("state_not_saved", f"The newest resume state could not be stored: {error}")
         return ending
 
     def succeed(self, finished: Finished) -> Ending:

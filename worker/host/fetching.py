@@ -239,7 +239,7 @@ class Download:
             raise DatasetTooLarge("A data set", limit, "BAKEHOUSE_MAX_DATASET_BYTES of the service is the limit")
         wanted = min(size + more, limit)
         if wanted > self._reserved:
-            refuse_without_room(self._settings.store / "fetched", wanted - self._bytes)
+            refuse_without_room(self._settings.store_folder / "fetched", wanted - self._bytes)
             self._reserve(wanted)
             self._reserved = wanted
 

@@ -27,8 +27,10 @@ from bakehouse.processes import REFUSED, name_this_process
 from bakehouse.runs.patience import OUTAGE
 from bakehouse.runs.store import connect
 from bakehouse.settings import Settings
-from bakehouse.store.file_store import FileStore, remove, sizes
+from bakehouse.store.copies import CopyLimit
+from bakehouse.store.file_store import remove, sizes
 from bakehouse.store.object_store import ObjectStore
+from bakehouse.store.open_store import open_store
 from bakehouse.uploads.errors import InspectionLost, UploadNotFound, UploadsFull
 from bakehouse.uploads.files import delete_files, delete_refused, is_kept
 from bakehouse.uploads.inspections import Inspections
@@ -340,15 +342,18 @@ def main() -> int:
         return REFUSED
     name_this_process("bakehouse-data")
     records = DatasetRecords(connect(settings.redis_url, patient=True), settings)
-    store = FileStore(settings.store)
+    store = open_store(settings)
     inspector = Inspector(settings, records, store)
     # They end with this process.
     for _ in range(AT_ONCE):
         threading.Thread(target=serve, args=(inspector.inspect_next, inspector.inspections), daemon=True).start()
     for _ in range(FETCHED_AT_ONCE):
         threading.Thread(target=serve, args=(inspector.fetch_next, inspector.fetches), daemon=True).start()
+    limit = CopyLimit(settings)
     while True:
         try:
+            if settings.bucket is not None:
+                limit.enforce()
             clean_up(settings, records, store)
         except Exception as error:  # noqa: BLE001 - it is repeated
             traceback.print_exception(error)

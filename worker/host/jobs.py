@@ -13,16 +13,17 @@ from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetError
 from bakehouse.plan.plan import make_plan
 from bakehouse.recipe.problems import RecipeInvalid
-from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Batch, Command, NoteVerified, Succeed
 from bakehouse.runs.errors import FolderNotShared, IllegalTransition, OwnershipLost, RunNotFound
 from bakehouse.runs.marker import check_folder
+from bakehouse.runs.open_artifacts import open_artifacts
 from bakehouse.runs.patience import OUTAGE, limit_patience
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Record
 from bakehouse.runs.run import Verification, Verified
 from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
+from bakehouse.store.errors import StoreAway
 from worker.attempt.attempt import Attempt
 from worker.attempt.setup import RunStorage
 from worker.host.attempt_output import log_output
@@ -98,7 +99,7 @@ def train_next(
         return
     note_claim(record.id)
     record_store = RedisRecordStore(store, record)
-    artifacts = Artifacts(settings.artifacts)
+    artifacts = open_artifacts(settings)
     attempt = Attempt(record_store, owner.nonce, RunStorage(settings, artifacts), report=store.add_measurement)
     # A SIGTERM that arrived before the attempt existed is passed on now.
     if is_terminated:
@@ -142,6 +143,9 @@ def fits(settings: Settings, memory_bytes: int, record: Record) -> bool:
         plan = make_plan(record.recipe, card)
     except (DatasetError, RecipeInvalid):
         return True
+    except StoreAway:
+        # It waits until its data can be read.
+        return False
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one run, the runs behind it must not wait
         print(f"The run {record.id} cannot be planned, so its attempt fails: {error!r}", file=sys.stderr, flush=True)
         return True

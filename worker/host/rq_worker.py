@@ -66,6 +66,7 @@ class PreforkWorker(ForkingWorker):
 
     def __init__(self, settings: Settings, name: str, device_info: JsonObject, redis: Redis) -> None:
         self.wake_queue = WakeQueue(redis)
+        # A bucket's connections have threads, with which this process must not fork: the supervisor cleans it up.
         self.artifacts = Artifacts(settings.artifacts)
         self.device_info = device_info
         self.next_child: Child | None = None

@@ -22,10 +22,10 @@ from bakehouse.experiments.requests import CONCERNED, carry_out
 from bakehouse.experiments.search import is_available
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.processes import REFUSED, RestartingProcess, end_all
-from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import Cancel, NoteCleanedUp, OwnerLost, PurgeReplaced
 from bakehouse.runs.errors import FolderNotShared, IllegalTransition, MarkerNotFound, OwnershipLost, RunNotFound
 from bakehouse.runs.marker import check_folder
+from bakehouse.runs.open_artifacts import open_artifacts
 from bakehouse.runs.patience import OUTAGE, limit_patience
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Record
@@ -69,7 +69,7 @@ class Supervisor:
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self.wake_queue = wake_queue
         self.children = children
-        self.artifacts = Artifacts(settings.artifacts)
+        self.artifacts = open_artifacts(settings)
         self.lease_seconds = settings.lease_seconds
         self.in_contact_since = self.last_contact = seconds_up()
         self.leases = Watch()
@@ -206,7 +206,7 @@ class Supervisor:
         if self.folder_lost_since is None:
             self.folder_lost_since = now
             print(
-                f"The marker in BAKEHOUSE_HOME={self.settings.home} cannot be read; the workers end if this lasts "
+                f"The marker in {self.settings.store_name} cannot be read; the workers end if this lasts "
                 f"{FOLDER_GRACE_SECONDS:.0f} s: {error}",
                 file=sys.stderr,
                 flush=True,
@@ -214,7 +214,7 @@ class Supervisor:
         lost_seconds = now - self.folder_lost_since
         if lost_seconds >= FOLDER_GRACE_SECONDS:
             raise FolderNotShared(
-                f"The marker in BAKEHOUSE_HOME={self.settings.home} could not be read for {lost_seconds:.0f} s: {error}"
+                f"The marker in {self.settings.store_name} could not be read for {lost_seconds:.0f} s: {error}"
             ) from error
 
     def track_outage(self) -> None:
@@ -369,7 +369,7 @@ def supervise(children: Sequence[RestartingProcess]) -> int:
     redis = connect(settings.redis_url, patient=True)
     # In an outage this process still keeps its children running.
     limit_patience(redis, PATIENCE_SECONDS)
-    store = Store(redis, lease_seconds=settings.lease_seconds, artifacts=Artifacts(settings.artifacts))
+    store = Store(redis, lease_seconds=settings.lease_seconds, artifacts=open_artifacts(settings))
     supervisor = Supervisor(settings, store, WakeQueue(redis), ExperimentStore(redis, store), children)
     for number in SIGNALS:
         signal.signal(number, terminate)

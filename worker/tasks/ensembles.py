@@ -14,6 +14,7 @@ from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.checkpoint import SavedCheckpoint
 from bakehouse.recipe.read import read_recipe
 from bakehouse.runs.artifacts import Artifacts, Damaged
+from bakehouse.runs.open_artifacts import open_artifacts
 from bakehouse.settings import Settings
 from bakehouse.tasks.ensembles import EnsembleMetrics, EnsembleTask, Mean
 from worker.attempt.sources import read_weights
@@ -42,7 +43,7 @@ def ensemble(settings: Settings, document: JsonObject) -> bytes:
     folder, card = find_packed(catalog, recipe.dataset.id, task.fingerprint)
     plan = make_plan(recipe, card)
     folder = catalog.sized_folder(recipe.dataset.id, plan.picture_size, wait_seconds=PACKING_SECONDS)
-    members = list(read_members(plan, task.members, Artifacts(settings.artifacts)))
+    members = list(read_members(plan, task.members, open_artifacts(settings)))
     data = load_data(plan, folder, torch.device("cpu"))
     return measure_ensemble(plan, data, members, task.mean).model_dump_json().encode()
 

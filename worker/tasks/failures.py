@@ -6,6 +6,7 @@ import traceback
 from bakehouse.data.errors import DatasetChanged, DatasetError, DatasetNotReady
 from bakehouse.recipe.problems import MalformedJson, Problem, RecipeInvalid
 from bakehouse.runs.errors import StorageUnavailable
+from bakehouse.store.errors import StoreAway
 from bakehouse.tasks.answers import TaskFailure
 from worker.attempt.failures import is_out_of_memory
 from worker.attempt.sources import SourceLost
@@ -36,6 +37,8 @@ def failure_of(error: Exception) -> TaskFailure:
             return TaskFailure(code="member_lost", message=str(error))
         case StorageUnavailable(reason=reason):
             return TaskFailure(code="storage_unavailable", message=reason)
+        case StoreAway():
+            return TaskFailure(code="storage_unavailable", message=str(error.strerror))
         case MemoryError() | RuntimeError() if is_out_of_memory(error):
             return TaskFailure(code="out_of_memory", message="the task needs more memory than it may use")
         case _:

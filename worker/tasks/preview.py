@@ -16,7 +16,7 @@ from bakehouse.data.catalog import Catalog
 from bakehouse.model import JsonObject
 from bakehouse.plan.plan import Plan, make_plan
 from bakehouse.recipe.read import read_recipe
-from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.open_artifacts import open_artifacts
 from bakehouse.settings import Settings
 from bakehouse.tasks.preview import DRAWS, ROWS, PreviewDescription, pack
 from worker.attempt.sources import read_sources
@@ -50,7 +50,7 @@ def preview(settings: Settings, document: JsonObject) -> bytes:
     recipe = read_recipe(document["recipe"])
     catalog = Catalog(settings)
     _, card = find_packed(catalog, recipe.dataset.id, document["fingerprint"])
-    artifacts = Artifacts(settings.artifacts)
+    artifacts = open_artifacts(settings)
     sources = read_sources(recipe, catalog, lambda _: artifacts, wait_seconds=PACKING_SECONDS)
     plan = make_plan(recipe, card, {sha256: source.plan for sha256, source in sources.items()})
     weights = {sha256: source.weights for sha256, source in sources.items()}

@@ -3,6 +3,7 @@
 HomeError
 ├── AlreadyRunning      another process uses the home folder
 ├── FolderUnusable      the home folder cannot be created or written to
+├── StoreUnusable       the files of the home cannot be copied into its store
 ├── DataFolderMissing   the folder of data sets does not exist
 ├── NoRedisServer       this machine has no Redis server program
 ├── RedisUnreachable    nothing listens at the address of an outside Redis
@@ -35,6 +36,14 @@ class FolderUnusable(HomeError):
     def __init__(self, folder: Path, cause: OSError) -> None:
         super().__init__(f"{folder} cannot be used ({cause.strerror}): choose another BAKEHOUSE_HOME")
         self.folder = folder
+
+
+class StoreUnusable(HomeError):
+    """Raised if the files of the home cannot be copied into its store."""
+
+    def __init__(self, store: str, cause: OSError) -> None:
+        super().__init__(f"{store} cannot be used ({cause.strerror}): correct it, or the access to it")
+        self.store = store
 
 
 class DataFolderMissing(HomeError):

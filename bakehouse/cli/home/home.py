@@ -18,7 +18,7 @@ import typer
 
 from bakehouse.cli.credentials import of_owner
 from bakehouse.cli.exit_codes import ExitCode
-from bakehouse.cli.home.errors import DataFolderMissing, HomeError, RedisUnreachable
+from bakehouse.cli.home.errors import DataFolderMissing, HomeError, RedisUnreachable, StoreUnusable
 from bakehouse.cli.home.lock import is_alive, lock_folder
 from bakehouse.cli.home.redis_server import StartedRedis, start_redis
 from bakehouse.cli.home.watch import Command, watch
@@ -82,6 +82,8 @@ def home_running(settings: Settings, *, say: Say = say_on_stderr) -> Iterator[Ho
             raise DataFolderMissing(settings.data)
         # The lock comes before the port: a second `up` says that the folder is in use, not that the port is.
         lock = stack.enter_context(lock_folder(settings.home))
+        if settings.store is not None:
+            fill_store(settings, say)
         port = find_free_port(settings.host, settings.port)
         # Redis ends after all processes that hold `needing`: they still write to it if this process is killed.
         needed, needing = stack.enter_context(open_pipe())
@@ -98,6 +100,18 @@ def home_running(settings: Settings, *, say: Say = say_on_stderr) -> Iterator[Ho
             # A run that is submitted now must not be told that no worker is running.
             workers.wait_until(partial(has_workers, running), seconds=WORKERS_WITHIN_SECONDS)
         yield Home(address_of(running), redis.url, logs_of(running), count, is_open_to_others(running))
+
+
+def fill_store(settings: Settings, say: Say) -> None:
+    """Copies the files of the home into its store if that is new. Raises StoreUnusable."""
+    # Imported here, because without a store beside the home, this process needs nothing of it.
+    from bakehouse.runs.store_migration import migrate_home  # noqa: PLC0415
+
+    try:
+        # Neither the service nor the workers can be ready before, however long it takes.
+        migrate_home(settings, say)
+    except OSError as error:
+        raise StoreUnusable(settings.store_name, error) from error
 
 
 @contextmanager

@@ -253,6 +253,6 @@ def test_a_data_set_that_is_deleted_while_it_is_fetched_leaves_nothing(
     bench.records.delete(record.id)
     fetching_thread.join(10)
     assert not fetching_thread.is_alive()
-    clean_up(bench.settings, bench.records, FileStore(bench.settings.store))
+    clean_up(bench.settings, bench.records, FileStore(bench.settings.store_folder))
     assert [Path(path).name for path in bench.files()] == [".publication.lock"]
     assert not bench.inspector.fetch_next()

@@ -41,7 +41,7 @@ class Bench:
 
     def __init__(self, home: Path, redis_url: str, **settings: float) -> None:
         self.settings = Settings(home=home, redis_url=redis_url, **settings)
-        self.store = FileStore(self.settings.store)
+        self.store = FileStore(self.settings.store_folder)
         self.records = DatasetRecords(connect(redis_url, patient=False), self.settings)
         self.inspector = Inspector(self.settings, self.records, self.store)
 
@@ -58,7 +58,7 @@ class Bench:
         return self.records.create(draft, newest_on_disk=0, whole=(dataset_id, part))[0]
 
     def files(self) -> list[str]:
-        root = self.settings.store
+        root = self.settings.store_folder
         return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
 
@@ -219,7 +219,7 @@ def check_sizes_of_uploads(bench: Bench, catalog: Catalog, record: DatasetRecord
 
 def test_a_part_that_was_damaged_on_the_disk_is_noticed(bench: Bench) -> None:
     record = bench.upload()
-    [path] = (bench.settings.store / files_of(record.id) / "parts").iterdir()
+    [path] = (bench.settings.store_folder / files_of(record.id) / "parts").iterdir()
     path.write_bytes(TABLE.replace(b"3", b"4"))
     assert bench.inspector.inspect_next()
     assert "part 1 of the upload was damaged" in (bench.records.get(record.id).problem or "")
@@ -278,7 +278,7 @@ def test_a_data_set_that_a_newer_version_refuses_keeps_its_file(bench: Bench, mo
     record = bench.upload()
     assert bench.inspector.inspect_next()
     source = f"uploads/{record.id}/source/houses.csv"
-    (bench.settings.store / source).write_bytes(REFUSED)
+    (bench.settings.store_folder / source).write_bytes(REFUSED)
     become_version(1_000_000, monkeypatch)
     bench.clean_up()
     assert bench.inspector.inspect_next()
@@ -293,7 +293,7 @@ def test_a_data_set_that_a_newer_version_refuses_keeps_its_file(bench: Bench, mo
         )
         assert refused.place is not None
         assert (refused.place.file, refused.place.line) == ("houses.csv", 3)
-        assert (bench.settings.store / source).read_bytes() == REFUSED
+        assert (bench.settings.store_folder / source).read_bytes() == REFUSED
         bench.clean_up()
     # Its file takes space.
     assert bench.records.used_bytes() > len(REFUSED)
@@ -301,7 +301,7 @@ def test_a_data_set_that_a_newer_version_refuses_keeps_its_file(bench: Bench, mo
 
 def test_the_next_version_packs_what_an_earlier_one_has_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     record = refuse_again(bench, monkeypatch)
-    path = bench.settings.store / f"uploads/{record.id}/source/houses.csv"
+    path = bench.settings.store_folder / f"uploads/{record.id}/source/houses.csv"
     path.write_bytes(TABLE)
     bench.clean_up()
     assert not bench.inspector.inspect_next()
@@ -315,7 +315,7 @@ def test_the_next_version_packs_what_an_earlier_one_has_refused(bench: Bench, mo
 
 def test_a_client_can_have_a_kept_file_packed_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     record = refuse_again(bench, monkeypatch)
-    (bench.settings.store / f"uploads/{record.id}/source/houses.csv").write_bytes(TABLE)
+    (bench.settings.store_folder / f"uploads/{record.id}/source/houses.csv").write_bytes(TABLE)
     assert bench.records.complete(record.id).status == "inspecting"
     assert bench.inspector.inspect_next()
     assert bench.records.get(record.id).status == "ready"
@@ -392,7 +392,7 @@ def refuse_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> DatasetRecord
     """Returns a data set that was ready, and that a newer version has refused."""
     record = bench.upload()
     assert bench.inspector.inspect_next()
-    (bench.settings.store / f"uploads/{record.id}/source/houses.csv").write_bytes(REFUSED)
+    (bench.settings.store_folder / f"uploads/{record.id}/source/houses.csv").write_bytes(REFUSED)
     become_version(1_000_000, monkeypatch)
     bench.clean_up()
     while bench.inspector.inspect_next():

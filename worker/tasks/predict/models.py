@@ -16,6 +16,7 @@ from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
 from bakehouse.runs.artifacts import Artifacts, Damaged
 from bakehouse.runs.migrations import migrate_recipe
+from bakehouse.runs.open_artifacts import open_artifacts
 from bakehouse.settings import Settings
 from bakehouse.tasks.predictions import PredictionRequest
 from worker.attempt.sources import read_trained_recipe, read_weights
@@ -49,13 +50,13 @@ class Models:
     """The models of the checkpoints that were asked last, by the digests of their weights."""
 
     def __init__(self, settings: Settings) -> None:
-        self._artifacts = Artifacts(settings.artifacts)
+        self._settings = settings
         self._catalog = Catalog(settings)
         self._kept: OrderedDict[str, TrainedModel] = OrderedDict()
 
     def get(self, request: PredictionRequest) -> TrainedModel:
         """Returns the model of a checkpoint. Raises CheckpointUnusable, DatasetNotReady and StorageUnavailable."""
-        model = self._kept.get(request.sha256) or load_model(request, self._artifacts, self._catalog)
+        model = self._kept.get(request.sha256) or load_model(request, open_artifacts(self._settings), self._catalog)
         self._kept[request.sha256] = model
         self._kept.move_to_end(request.sha256)
         while len(self._kept) > 1 and (len(self._kept) > MAX_MODELS or self._bytes() > MAX_BYTES):
