@@ -25,9 +25,9 @@ from bakehouse.prepare import Limits, prepare
 from bakehouse.runs import wire, writes
 from bakehouse.runs.commands import Claim, LogEvents, StepEntry, Succeed
 from bakehouse.runs.keys import Keys
-from bakehouse.runs.operations import COMMIT
 from bakehouse.runs.record import Owner, Record, new_run, new_run_id
 from bakehouse.runs.run import Provenance
+from bakehouse.runs.scripts import COMMIT
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from bench.http import free_port, running_server

@@ -13,10 +13,12 @@ from redis.exceptions import RedisError
 
 from bakehouse.runs.durations import Capacity
 from bakehouse.runs.keys import Keys
-from bakehouse.runs.operations import Call, Filters, Operation, Operations
+from bakehouse.runs.operations import Operations
 from bakehouse.runs.queue import WakeQueue
+from bakehouse.runs.reads import Filters
 from bakehouse.runs.record import Idempotency
 from bakehouse.runs.run import Run
+from bakehouse.runs.scripts import Call, Operation
 from bakehouse.runs.shown import CreatedRun, ShownPage, ShownRun
 from bakehouse.runs.wire import NOTHING, Texts
 from bakehouse.runs.writes import Write
@@ -150,7 +152,7 @@ class AsyncStore:
         record of its experiment.
         """
         # Read here if it has to be, because every batch of `_creations` wakes workers.
-        await carry_out(self._operations.now(), self._reads)
+        await carry_out(self._operations.reads.now(), self._reads)
         operation = self._operations.create(run, idempotency=idempotency, known=known, experiment=experiment)
         return await carry_out(operation, self._creations)
 
@@ -160,17 +162,17 @@ class AsyncStore:
 
     async def get(self, run_id: str) -> ShownRun:
         """Returns the run as clients see it."""
-        return await carry_out(self._operations.show(run_id), self._reads)
+        return await carry_out(self._operations.reads.show(run_id), self._reads)
 
     async def page(self, **filters: Unpack[Filters]) -> ShownPage:
         """Returns the runs that match all filters, newest first: older than `after`, or newer than `before`."""
-        return await carry_out(self._operations.page(**filters), self._reads)
+        return await carry_out(self._operations.reads.page(**filters), self._reads)
 
     async def _read_largest_memory(self) -> int | None:
-        return await carry_out(self._operations.largest_memory(), self._reads)
+        return await carry_out(self._operations.reads.largest_memory(), self._reads)
 
     async def _read_capacity(self) -> Capacity:
-        return await carry_out(self._operations.capacity(), self._reads)
+        return await carry_out(self._operations.reads.capacity(), self._reads)
 
     def _add_wake_ups(self, pipeline: Any, new_runs: int) -> None:
         # More wake-ups than workers would find nothing to do: a worker that ends a run wakes one for the next run.

@@ -19,10 +19,12 @@ from bakehouse.runs.errors import ExperimentHeld, IllegalTransition, LogDamaged,
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.logs import LogRange, Logs
 from bakehouse.runs.measurements import Measurement
-from bakehouse.runs.operations import Call, Filters, NewRun, Operation, Operations
+from bakehouse.runs.operations import NewRun, Operations
 from bakehouse.runs.patience import OUTAGE, Patience
+from bakehouse.runs.reads import Filters
 from bakehouse.runs.record import Created, CreatedExperiment, Idempotency, Owner, Record
 from bakehouse.runs.run import Event, Page, QueuePlace, Run, TaskProcess, Worker
+from bakehouse.runs.scripts import Call, Operation
 from bakehouse.runs.shown import ShownRun
 from bakehouse.runs.stream_entries import StoredEvent
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
@@ -185,11 +187,11 @@ class Store:
 
     def now(self) -> int:
         """Returns Redis's time in milliseconds, which is read again every ten seconds."""
-        return self._carry_out(self._operations.now())
+        return self._carry_out(self._operations.reads.now())
 
     def time_ms(self) -> int:
         """Reads Redis's time in milliseconds."""
-        return self._carry_out(self._operations.time_ms())
+        return self._carry_out(self._operations.reads.time_ms())
 
     # Reading
 
@@ -199,15 +201,15 @@ class Store:
 
     def show(self, run_id: str) -> ShownRun:
         """Returns the run as clients see it, as JSON."""
-        return self._carry_out(self._operations.show(run_id))
+        return self._carry_out(self._operations.reads.show(run_id))
 
     def record(self, run_id: str) -> Record:
         """Returns the run with the fields that workers and supervisors need."""
-        return self._carry_out(self._operations.record(run_id))
+        return self._carry_out(self._operations.reads.record(run_id))
 
     def page(self, **filters: Unpack[Filters]) -> Page:
         """Returns the runs that match all filters, newest first: older than `after`, or newer than `before`."""
-        page = self._carry_out(self._operations.page(**filters))
+        page = self._carry_out(self._operations.reads.page(**filters))
         runs: list[Run] = []
         for shown in page.runs:
             with suppress(RecordUnreadable):
@@ -258,7 +260,7 @@ class Store:
 
     def places(self, run_ids: Sequence[str]) -> list[QueuePlace | None]:
         """Returns for each run its place in the queue; None if the run does not wait."""
-        return self._carry_out(self._operations.places(run_ids))
+        return self._carry_out(self._operations.reads.places(run_ids))
 
     def adopt_waiting(self) -> None:
         """Gives turns to some of the waiting runs that an earlier version queued, the first ones first."""

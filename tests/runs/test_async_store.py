@@ -17,10 +17,10 @@ from bakehouse.runs.async_store import MAX_BATCH, AsyncStore, Batches, SharedRea
 from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.errors import RunNotFound, SourceRunDeleted
 from bakehouse.runs.keys import Keys, digest
-from bakehouse.runs.operations import Call
 from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.record import Idempotency
 from bakehouse.runs.run import Page
+from bakehouse.runs.scripts import Call
 from bakehouse.runs.shown import CreatedRun
 from bakehouse.runs.store import Store, connect
 from tests.runs.examples import a_run, a_worker, changes_after

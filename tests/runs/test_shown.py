@@ -122,8 +122,8 @@ def test_a_record_of_another_version_is_migrated_first(old: dict[str, str], redi
         redis.hset(Keys().run("run_old"), mapping=dict(old))
         redis.zadd(Keys().runs(), {"run_old": 1})
         store = Store(redis)
-        shown = store._carry_out(store._operations.show("run_old"))
-        (listed,) = store._carry_out(store._operations.page()).runs
+        shown = store._carry_out(store._operations.reads.show("run_old"))
+        (listed,) = store._carry_out(store._operations.reads.page()).runs
     assert not is_present(old)
     assert json.loads(shown.json) == json.loads(listed.json) == expected(old)
 

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisAway
 from redis.retry import Retry
 
-from bakehouse.runs import operations
+from bakehouse.runs import reads
 from bakehouse.runs.commands import (
     Cancel,
     Claim,
@@ -175,7 +175,7 @@ def test_a_run_that_cannot_be_read_or_judged_does_not_stop_the_runs_behind_it(st
 
 def test_the_clock_of_redis_is_read_again_after_a_while(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     right = store.time_ms()
-    store._operations.clock._offset_ms += 3_600_000
+    store._operations.reads.clock._offset_ms += 3_600_000
     assert store.now() > right + 3_000_000
     monkeypatch.setattr("bakehouse.runs.clock.TRUSTED_MS", -1)
     assert abs(store.now() - right) < 60_000
@@ -425,7 +425,7 @@ def ids(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("chunk", [1, 2, 200])
 def test_pages_walk_all_runs_in_both_directions(store: Store, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(operations, "CHUNK", chunk)
+    monkeypatch.setattr(reads, "CHUNK", chunk)
     newest_first = [submitted(store) for _ in range(5)][::-1]
     first = store.page(limit=2)
     second = store.page(limit=2, after=first.last_id)
@@ -441,7 +441,7 @@ def test_pages_walk_all_runs_in_both_directions(store: Store, monkeypatch: pytes
 
 @pytest.mark.parametrize("chunk", [1, 200])
 def test_filters_combine(store: Store, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(operations, "CHUNK", chunk)
+    monkeypatch.setattr(reads, "CHUNK", chunk)
     both = submitted(store, dataset="wine", labels={"study": "shift", "who": "ann"})
     label = submitted(store, labels={"study": "shift"})
     wine = submitted(store, dataset="wine")

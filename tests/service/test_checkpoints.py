@@ -155,7 +155,7 @@ def test_a_checkpoint_that_was_purged_is_404(
     run = file.split("/")[3]
     worker.save_best(run, 3, b"newer")
     later = worker.store.now() + KEEP_REPLACED_MS
-    monkeypatch.setattr(worker.store._operations.clock, "now", lambda: later)
+    monkeypatch.setattr(worker.store._operations.reads.clock, "now", lambda: later)
     worker.store.command(run, PurgeReplaced())
     assert problem(api.get(file), 404)["type"] == "/problems/checkpoint_not_found"
 

@@ -76,7 +76,7 @@ class Supervised:
 
     def set_redis(self, milliseconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
         """Sets Redis's clock forward or back."""
-        clock = self.store._operations.clock
+        clock = self.store._operations.reads.clock
         now = clock.now
         monkeypatch.setattr(clock, "now", lambda: now() + round(milliseconds))
 
