@@ -38,7 +38,8 @@ class FailureLimit:
     def address(self, scope: AsgiScope) -> str:
         """Returns the address of the client. A trusted proxy appends it to `X-Forwarded-For`."""
         peer = scope["client"][0] if scope["client"] else ""
-        if not self._is_trusted(peer):
+        # To parse an address takes longer than the rest of a check.
+        if not self._proxies or not self._is_trusted(peer):
             return peer
         forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         return forwarded[-1].decode("latin-1").rpartition(",")[2].strip() if forwarded else peer

@@ -16,18 +16,23 @@ from redis import Redis
 from bakehouse.access.hash_key import make_hash_key, read_hash_key
 from bakehouse.access.scope import Scope
 from bakehouse.access.store import ApiKeyStore
+from bakehouse.runs.artifacts import Artifacts
+from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from service.access import Access
 from service.scopes import BY_OPERATION
 from service.server import find_missing_key
+from tests.fake_worker import FakeWorker
 from tests.processes import wait_until
 from tests.redis_process import socket_url, start_redis, stop_redis
 from tests.running_service import LOG, RunningService, start_service
-from tests.service.raw_connections import connect_and_send, receive_all
+from tests.service.raw_connections import connect_and_send, get, receive_all
 from tests.service.requests import RECIPE, create, problem
 
 # The service itself promises five seconds.
 REVOKED_WITHIN = 6.0
+# More than the buffers of both ends of a connection hold.
+MANY_BYTES = 64 << 20
 NUMBERS = itertools.count(1)
 # Loading those of all authorities takes longer than the rest of a test.
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -307,6 +312,28 @@ def test_streams_and_long_polls_of_a_revoked_key_are_cut(guarded: Guarded, admin
         guarded.store.revoke(key.partition(".")[0])
         revoked = time.monotonic()
         assert max(end.result(timeout=20) for end in ends) - revoked < REVOKED_WITHIN
+
+
+def test_a_download_of_a_revoked_key_is_cut(guarded: Guarded, admin: str) -> None:
+    key = guarded.make("read")
+    with guarded.client(admin) as client:
+        run_id = create(client)
+    redis = connect(guarded.service.redis_url, patient=False)
+    artifacts = Artifacts(guarded.service.home / "artifacts")
+    worker = FakeWorker(Store(redis, artifacts=artifacts), artifacts)
+    worker.claim(run_id)
+    worker.log_epoch(run_id, 1)
+    worker.save_best(run_id, 1, bytes(MANY_BYTES))
+    redis.close()
+    headers = f"Host: localhost\r\nAuthorization: Bearer {key}\r\n"
+    path = f"/v1/runs/{run_id}/checkpoints/1/model.safetensors"
+    download = connect_and_send(guarded.service.url, get(path, headers=headers), receive_buffer=4096)
+    assert download.recv(4096).startswith(b"HTTP/1.1 200")
+    guarded.store.revoke(key.partition(".")[0])
+    wait_until(lambda: guarded.status(key) == 401)
+    time.sleep(REVOKED_WITHIN)
+    # What the kernel has sent already arrives.
+    assert len(receive_all(download)) < MANY_BYTES / 2
 
 
 def test_a_stream_of_another_key_is_not_cut(guarded: Guarded, admin: str) -> None:
