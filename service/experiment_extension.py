@@ -40,7 +40,7 @@ async def plan_extension(services: Services, record: ExperimentRecord, posted: o
     that."""
     longer = extend_document(record.document, posted)
     try:
-        return await plan(services, longer)
+        return await plan(services, longer, {arm.name for arm in record.arms})
     except RecipeInvalid as error:
         # Only an object with fields has become a longer document.
         assert isinstance(posted, dict)

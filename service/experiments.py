@@ -1,6 +1,6 @@
 """Makes experiments from posted documents, and acts on all their runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -77,8 +77,9 @@ class Planned:
         return self.question.document
 
 
-async def plan(services: Services, posted: object) -> Planned:
-    """Reads an experiment and plans all its recipes. Raises RecipeInvalid with pointers into the posted document."""
+async def plan(services: Services, posted: object, accepted: Container[str] = ()) -> Planned:
+    """Reads an experiment and plans all its recipes; `accepted` are the arms that were accepted before. Raises
+    RecipeInvalid with pointers into the posted document."""
     question = await run_in_threadpool(read_experiment, posted)
     prepare = await services.preparation.planner()
     if isinstance(question.document.design, Search):
@@ -88,7 +89,7 @@ async def plan(services: Services, posted: object) -> Planned:
     arms = await run_in_threadpool(plan_arms, question, folds_of(question.document), make_template)
     prepared = await run_in_threadpool(prepare, independent_recipe(question))
     metric = metric_of(question.document, question.recipe, prepared.plan)
-    check = partial(refuse_arms_without_metric, plan_of=lambda recipe: prepare(recipe).plan)
+    check = partial(refuse_arms_without_metric, plan_of=lambda recipe: prepare(recipe).plan, accepted=accepted)
     await run_in_threadpool(check, question, arms, metric)
     baseline = next(arm for arm in arms if arm.name == question.arms.baseline)
     return Planned(question, baseline.planned, arms, metric)

@@ -1,6 +1,6 @@
 """Makes the record and the runs of an experiment from arms that are planned."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bakehouse.experiments.document import ExperimentDocument
@@ -142,10 +142,14 @@ def why_not_measured(metric: str, recipe: Recipe, plan: Plan) -> Problem | None:
 
 
 def refuse_arms_without_metric(
-    question: Question, planned: Sequence[PlannedArm], metric: str, plan_of: Callable[[JsonObject], Plan]
+    question: Question,
+    planned: Sequence[PlannedArm],
+    metric: str,
+    plan_of: Callable[[JsonObject], Plan],
+    accepted: Container[str] = (),
 ) -> None:
     """Refuses arms that cannot be compared because their runs do not have the metric. An arm on which others build
-    need not be compared: it may be trained on another task."""
+    need not be compared: it may be trained on another task. Nor are the `accepted` arms refused, which are there."""
     sources = {name for arm in planned for name in arm.builds_on}
     known: set[str] = set()
     for arm, each in zip(question.arms.arms, planned, strict=True):
@@ -153,7 +157,7 @@ def refuse_arms_without_metric(
         # What decides which metrics there are. To plan each of a thousand arms again would take seconds.
         measured = [recipe.dataset.id, recipe.dataset.target, recipe.objective.tasks, recipe.evaluation]
         key = repr(measured)
-        if key in known or each.builds_on or each.name in sources:
+        if key in known or each.builds_on or each.name in sources or each.name in accepted:
             continue
         known.add(key)
         problem = why_not_measured(metric, recipe, plan_of(in_first_fold(arm.recipe, question.document)))
