@@ -252,8 +252,11 @@ def list_rows(document: object, max_rows: int) -> Sequence[object]:
 
 
 def list_steps(row: Mapping[str, object]) -> object:
-    """Returns the steps in an object of a file with a sequence in each row, such as {"walk": [[1, 2], [3, 4]]}. Whatever
-    has no list, such as the label, is no part of them. Lists of one length, each of other numbers, are put together."""
+    """Returns the steps in an object of a file with a sequence in each row, such as {"walk": [[1, 2], [3, 4]]}.
+
+    Whatever has no list, such as the label, is no part of them. Lists of one length, each of other numbers, are put
+    together.
+    """
     lists = [value for value in row.values() if isinstance(value, list)]
     if len({len(each) for each in lists}) != 1:
         return row
