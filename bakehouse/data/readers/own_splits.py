@@ -15,6 +15,8 @@ from bakehouse.plurals import listed
 def divide(contents: Table | Samples, rows: Mapping[str, int]) -> Table | Samples:
     """Divides the rows, which are in the order of `rows`: the number of rows of each split, by its suffix."""
     check_rows(rows[""])
+    for name in (split.removeprefix("_") for split, count in rows.items() if split and not count):
+        raise UnusableSource(f"the {name} split has no rows: add rows to its files, or remove them")
     if not any(count for split, count in rows.items() if split):
         return contents
     counts = SplitCounts(train=rows[""], validation=rows.get("_validation") or None, test=rows.get("_test") or None)

@@ -180,3 +180,9 @@ def test_a_class_that_the_train_split_does_not_have_cannot_be_learned(tmp_path: 
     assert refused.value.problems[0].pointer == "/dataset/target"
     # Its numbers can be predicted, and the other column can be learned.
     make_plan(read_recipe({"dataset": {"id": "set", "target": "label"}, "architecture": "mlp"}), card)
+
+
+def test_a_split_without_rows_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "set", {**FILES, "test.csv": HEADER})
+    with pytest.raises(UnusableSource, match="the test split has no rows: add rows to its files, or remove them"):
+        read(folder)
