@@ -45,9 +45,3 @@ def questions() -> list[CookbookQuestion]:
 def read_file(question: str, name: str) -> str:
     """Returns the text of a file of a question."""
     return (cookbook() / question / name).read_text(encoding="utf-8")
-
-
-def read_results(question: str) -> str | None:
-    """Returns the stored answer of a question as JSON, or None if it has not been measured."""
-    file = cookbook() / question / RESULTS
-    return file.read_text(encoding="utf-8") if file.is_file() else None

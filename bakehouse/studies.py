@@ -4,7 +4,7 @@ import re
 from functools import cache
 
 from bakehouse.advice.rules import all_rules
-from bakehouse.cookbook_files import PAGE, CookbookQuestion, questions, read_file, read_results
+from bakehouse.cookbook_files import PAGE, RESULTS, CookbookQuestion, questions, read_file
 from bakehouse.experiments.question import count_runs, read_experiment
 from bakehouse.recipe.problems import nearest_names
 from bakehouse.study import Clash, MeasuredAnswer, Studies, Study, StudySummary
@@ -58,7 +58,6 @@ def read_study(found: CookbookQuestion) -> Study:
     prose = PROSE.search(page)
     assert prose is not None
     question = read_experiment(found.experiment)
-    stored = read_results(found.name)
     return Study(
         name=found.name,
         question=found.question,
@@ -67,7 +66,7 @@ def read_study(found: CookbookQuestion) -> Study:
         runs=count_runs(question),
         text=prose["text"],
         experiment=found.experiment,
-        measured=None if stored is None else MeasuredAnswer.model_validate_json(stored),
+        measured=MeasuredAnswer.model_validate_json(read_file(found.name, RESULTS)),
         recipes=study_recipes(question),
         clashes=tuple(Clash(code=rule.code, about=rule.reason) for rule in all_rules() if f"`{rule.code}`" in page),
     )

@@ -78,8 +78,7 @@ class Study(Model):
     """The answer in full, as Markdown."""
     experiment: JsonObject
     """The document that asks the question again, as `POST /v1/experiments` accepts it."""
-    measured: MeasuredAnswer | None
-    """The measured answer; null if the question has not been measured yet."""
+    measured: MeasuredAnswer
     recipes: tuple[StudyRecipe, ...]
     """The arms; of a search, and of a factorial with many arms, only the recipe that they are made from."""
     clashes: tuple[Clash, ...]

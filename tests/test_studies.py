@@ -25,7 +25,6 @@ def test_a_study_is_its_page_its_experiment_and_its_answer() -> None:
     assert found.text
     assert "```" not in found.text
     assert (found.design, found.runs) == ("factorial", 40)
-    assert found.measured is not None
     assert found.measured.results.runs == found.runs
     assert [effect.ingredients for effect in found.measured.results.effects] == [
         ("batch_norm",), ("dropout",), ("batch_norm", "dropout"),

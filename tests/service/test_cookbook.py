@@ -57,7 +57,6 @@ def test_every_question_is_accepted_and_asks_about_the_metric_of_its_answer(
     preview = answer.json()
     study = all_studies()[name]
     assert preview["runs"] == study.runs
-    if study.measured:
-        results = study.measured.results
-        assert results.metric == preview["metric"]
-        assert results.runs == study.runs
+    results = study.measured.results
+    assert results.metric == preview["metric"]
+    assert results.runs == study.runs

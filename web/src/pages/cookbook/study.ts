@@ -7,7 +7,7 @@ type Schemas = components["schemas"];
 export type BriefStudy = Schemas["StudySummary"];
 export type StudyRecipe = Schemas["StudyRecipe"];
 export type MeasuredAnswer = Omit<Schemas["MeasuredAnswer"], "results"> & { results: Results };
-export type Study = Omit<Schemas["Study"], "measured"> & { measured: MeasuredAnswer | null };
+export type Study = Omit<Schemas["Study"], "measured"> & { measured: MeasuredAnswer };
 
 /** More arms are shown when a reader asks for them. */
 const MOST_ARMS = 12;

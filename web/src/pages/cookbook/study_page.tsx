@@ -36,7 +36,7 @@ function Content({ study }: { study: Study }) {
           <BlockOf key={index} block={each} />
         ))}
       </div>
-      {study.measured && <Measured answer={study.measured} />}
+      <Measured answer={study.measured} />
       <AskAgain name={study.name} experiment={study.experiment as Json} />
       <Recipes study={study} />
       {study.clashes.length > 0 && (
