@@ -24,18 +24,24 @@ Shape = tuple[int, ...]
 Nonlinearity = ActivationName | Literal["maxout"]
 
 
+class SameShape:
+    """A layer whose output has the shape of its input."""
+
+    input: Shape
+
+    @property
+    def output(self) -> Shape:
+        return self.input
+
+
 @dataclass(frozen=True)
-class Normalize:
+class Normalize(SameShape):
     """Computes (x - shift) * scale, fitted on the training split for each feature, channel, or number of a step. If it
     whitens, both are fitted for each value of an image, and a square matrix then mixes the values."""
 
     parameters: ClassVar[int] = 0
     input: Shape
     whitens: bool = False
-
-    @property
-    def output(self) -> Shape:
-        return self.input
 
     @property
     def statistics(self) -> Shape:
@@ -97,15 +103,11 @@ class Embed:
 
 
 @dataclass(frozen=True)
-class Denormalize:
+class Denormalize(SameShape):
     """Computes x * std + mean, which brings standardised targets back to the data's units. Ends a regression model."""
 
     parameters: ClassVar[int] = 0
     input: Shape
-
-    @property
-    def output(self) -> Shape:
-        return self.input
 
     @property
     def flops(self) -> int:
@@ -113,15 +115,11 @@ class Denormalize:
 
 
 @dataclass(frozen=True)
-class Exponential:
+class Exponential(SameShape):
     """Computes exp(x), which turns the log of a mean into the mean. Ends a Poisson model."""
 
     parameters: ClassVar[int] = 0
     input: Shape
-
-    @property
-    def output(self) -> Shape:
-        return self.input
 
     @property
     def flops(self) -> int:
@@ -167,15 +165,11 @@ class Conv:
 
 
 @dataclass(frozen=True)
-class Norm:
+class Norm(SameShape):
     """Normalises samples of the shape `input`."""
 
     spec: NormLayer
     input: Shape
-
-    @property
-    def output(self) -> Shape:
-        return self.input
 
     @property
     def parameters(self) -> int:
@@ -205,17 +199,13 @@ class Activation:
 
 
 @dataclass(frozen=True)
-class Dropout:
+class Dropout(SameShape):
     """A dropout layer; `index` is its position in the recipe's list."""
 
     parameters: ClassVar[int] = 0
     spec: UnitDropout
     input: Shape
     index: int
-
-    @property
-    def output(self) -> Shape:
-        return self.input
 
     @property
     def flops(self) -> int:
@@ -453,17 +443,13 @@ class Heads:
 
 
 @dataclass(frozen=True)
-class Units:
+class Units(SameShape):
     """Brings the outputs of numeric targets to the data's units and leaves logits as they are; last in a model of
     several targets."""
 
     input: Shape
     parts: tuple[tuple[str, int, Denormalize | Exponential], ...]
     """Name, output column, and layer of each numeric target."""
-
-    @property
-    def output(self) -> Shape:
-        return self.input
 
 
 Affine = Linear | Conv | DropConnect
