@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bakehouse.experiments.answer import ArmResult, Effect, Results, SearchAnswer
+from bakehouse.experiments.curve_plot import ArmCurve, draw_curve_plot
 from bakehouse.experiments.document import Search
 from bakehouse.experiments.dot_plot import draw_dot_plot
 from bakehouse.experiments.ensemble import Ensemble
@@ -76,8 +77,9 @@ class ReportFacts:
     devices: tuple[str, ...] = ()
 
 
-def write_report(facts: ReportFacts, results: Results) -> list[Block]:
-    """Returns the blocks of a report: question, answer, what differed, what is unsure, and how to make it again."""
+def write_report(facts: ReportFacts, results: Results, curves: Sequence[ArmCurve] = ()) -> list[Block]:
+    """Returns the blocks of a report: question, answer, curves, what differed, what is unsure, and how to make it
+    again."""
     return [
         Heading(facts.name or f"Experiment {results.experiment}", level=1),
         Paragraph(results.sentence),
@@ -87,6 +89,7 @@ def write_report(facts: ReportFacts, results: Results) -> list[Block]:
         Heading("Answer"),
         Picture(draw_dot_plot(results)),
         *answer_blocks(results),
+        *curve_blocks(results, curves),
         *doubt_blocks(results),
         Heading("Provenance"),
         Items(tuple(provenance(facts, results))),
@@ -94,6 +97,19 @@ def write_report(facts: ReportFacts, results: Results) -> list[Block]:
         Paragraph("Save this document as `experiment.json` and run `bakehouse experiment run experiment.json`."),
         Code(json_text(facts.document), "json"),
     ]
+
+
+def curve_blocks(results: Results, curves: Sequence[ArmCurve]) -> Iterator[Block]:
+    if not any(curve.epochs for curve in curves):
+        return
+    measured = sum(arm.mean is not None for arm in results.arms)
+    which = "Each arm with a value" if len(curves) == measured else "The baseline and the best arms"
+    yield Heading("Curves")
+    yield Picture(draw_curve_plot(curves, results.metric))
+    yield Paragraph(
+        f"{which}: the mean over the runs, and a band from the lowest to the highest, over the epochs that all of them "
+        "have reached."
+    )
 
 
 def json_text(document: object) -> str:

@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import assert_never
 
-from bakehouse.experiments.dot_plot import printable
 from bakehouse.experiments.report import Block, Code, Heading, Items, Paragraph, Picture, Table
+from bakehouse.experiments.svg import printable
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1c1c1c;--quiet:#5c5c5c;--paper:#fff;--line:#dcdcdc;--code:#f5f5f5}
@@ -27,7 +27,7 @@ SPECIAL = re.compile(r"([\\`*\[\]<>|#~$&]|(?<!\w)_|_(?!\w))")
 
 
 def as_markdown(blocks: Sequence[Block]) -> str:
-    """Returns a report as Markdown, without the picture."""
+    """Returns a report as Markdown, without its pictures."""
     return "\n\n".join(block_as_markdown(block) for block in blocks if not isinstance(block, Picture)) + "\n"
 
 

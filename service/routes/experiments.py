@@ -30,6 +30,7 @@ from service.dependencies import (
     refuse_unknown_parameters,
 )
 from service.documents import parse_document
+from service.experiment_curves import read_curves
 from service.experiment_extension import ExtensionPreview, extend, preview_extension
 from service.experiment_what_if import ask_what_if
 from service.experiments import (
@@ -152,15 +153,16 @@ def get_experiment_report(
     experiment_id: ExperimentId,
     services: ServicesDep,
     format: Annotated[  # noqa: A002 - the parameter's name
-        Literal["markdown", "html"], Query(description="`html` is one file with the picture in it.")
+        Literal["markdown", "html"], Query(description="`html` is one file with the pictures in it.")
     ] = "markdown",
 ) -> Response:
-    """Returns what one sends to a colleague: the question, the answer with its picture and tables, what is unsure, what
-    produced it, and the document that makes it again."""
-    experiments = services.experiments
-    blocks = write_report(read_report_facts(experiments, experiment_id), read_results(experiments, experiment_id))
+    """Returns what one sends to a colleague: the question, the answer with its pictures and tables, the curves, what is
+    unsure, what produced it, and the document that makes it again. Markdown has no pictures."""
+    facts = read_report_facts(services.experiments, experiment_id)
+    results = read_results(services.experiments, experiment_id)
     if format == "markdown":
-        return Response(as_markdown(blocks), media_type=MARKDOWN)
+        return Response(as_markdown(write_report(facts, results)), media_type=MARKDOWN)
+    blocks = write_report(facts, results, read_curves(services, results))
     return Response(as_html(blocks), media_type="text/html", headers=REPORT_HEADERS)
 
 

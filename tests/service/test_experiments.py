@@ -470,7 +470,9 @@ def test_the_report_and_what_if_of_an_experiment(api: httpx.Client, worker: Fake
     assert markdown.headers["content-type"].startswith("text/markdown")
     assert "## Answer" in markdown.text
     html = api.get(f"{path}/report", params={"format": "html"})
-    assert "<svg" in html.text
+    assert html.text.count("<svg") == 2, "the means and the curves"
+    assert html.text.count('class="mean" stroke-dasharray') == 2 * len(experiment["arms"])
+    assert "## Curves" not in markdown.text
     assert "<b>bold" not in html.text
     assert "sandbox" in html.headers["content-security-policy"]
     answers = api.post(f"{path}/what-if", json={"early_stopping": [1, "none"]}).json()
