@@ -138,6 +138,7 @@ def test_a_run_goes_on_on_another_host_bit_for_bit(shared: Settings, service: Ru
     assert hashlib.sha256(weights).hexdigest() == best.sha256
     log = httpx.get(f"{service.url}/v1/runs/{run_id}/events", trust_env=False, timeout=LIMIT_SECONDS)
     assert store.record(run_id).archived
+    assert log.status_code == 200, log.text
     assert log.json()["data"][0]["seq"] == 1
 
 

@@ -42,7 +42,7 @@ def recipe(tmp_path: Path) -> str:
 
 
 def test_other_names_lead_to_commands_and_pages_that_exist() -> None:
-    names = {command.__name__ for command in COMMANDS} | {"data", "experiment"}
+    names = {command.__name__ for command in COMMANDS} | {"data", "experiment", "keys", "store"}
     assert names & set(INSTEAD) == set()
     for hint in INSTEAD.values():
         assert set(re.findall(r"`bakehouse (\w+)", hint)) <= names

@@ -98,14 +98,6 @@ def test_many_recipes_are_folded(home: RunningHome, page: Page) -> None:
     expect(page.get_by_role("article")).to_have_count(14)
 
 
-def test_a_study_that_is_not_measured_yet_has_its_question_and_recipes(home: RunningHome, page: Page) -> None:
-    answer = {**study("small_network").model_dump(mode="json"), "measured": None}
-    page.route("**/v1/cookbook/small_network", lambda route: route.fulfill(json=answer))
-    page.goto(f"{home.url}/{STUDY}")
-    expect(page.get_by_role("heading", name="Recipes", exact=True)).to_be_visible()
-    expect(page.get_by_role("heading", name="What was measured")).to_have_count(0)
-
-
 def test_the_question_of_a_study_becomes_an_experiment_with_one_button(home: RunningHome, page: Page) -> None:
     bodies: list[dict[str, Any]] = []
 

@@ -127,6 +127,7 @@ def test_the_tabs_and_charts_are_used_by_keyboard(home: RunningHome, page: Page)
     for title, text in (
         ("Data", "Splits"),
         ("What if", "nothing is trained"),
+        ("Predict", "nothing is trained or stored"),
         ("Recipe", "canonical recipe"),
         ("Events", "weights of epoch"),
     ):

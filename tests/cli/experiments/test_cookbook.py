@@ -8,6 +8,7 @@ import typer
 
 from bakehouse.cli.exit_codes import ExitCode
 from bakehouse.cli.experiments.cookbook import ask_question, find_experiment, print_questions
+from bakehouse.cookbook_files import questions
 from tests.running_service import RunningService
 
 FOLDER = Path(__file__).parents[3] / "cookbook"
@@ -17,7 +18,9 @@ def test_every_question_is_listed_with_its_answer(capsys: pytest.CaptureFixture[
     print_questions(as_json=False)
     lines = capsys.readouterr().out.splitlines()[1:]
     assert [line.split("\t")[0] for line in lines] == sorted(path.parent.name for path in FOLDER.glob("*/README.md"))
-    assert "small_network\tDo batch norm and dropout help a small network on digits?\tBatch norm" in "\n".join(lines)
+    answers = {each.name: each.answer for each in questions()}
+    question = "Do batch norm and dropout help a small network on digits?"
+    assert f"small_network\t{question}\t{answers['small_network']}" in lines
 
 
 @pytest.mark.parametrize(("name", "words"), [("smal_network", "did you mean 'small_network'"), ("qq", "lists all")])
