@@ -197,7 +197,9 @@ class SharedArtifacts(Artifacts):
 
     def _delete_unfinished(self, run_id: str) -> int:
         unfinished: dict[str, list[str]] = {}
-        for each in self._bucket.objects(run_key(run_id)):
+        # Not the log: another process may be writing it now.
+        prefixes = (checkpoints_of(run_id), resumes_of(run_id))
+        for each in (each for prefix in prefixes for each in self._bucket.objects(prefix)):
             unfinished.setdefault(each.key.rpartition("/")[0], []).append(each.key)
         lost = [keys for folder, keys in unfinished.items() if f"{folder}/{MANIFEST}" not in keys]
         self._bucket.delete(key for keys in lost for key in keys)

@@ -111,6 +111,15 @@ def test_what_is_half_written_is_not_found_and_is_swept(here: Artifacts, there: 
     assert there.checkpoint_path(RUN, SHA256).read_bytes() == WEIGHT_BYTES
 
 
+def test_a_log_that_is_being_written_is_not_swept(here: Artifacts, there: Artifacts, bucket: Bucket) -> None:
+    here.write_log(RUN, ["first"])
+    manifest = bucket.read(f"runs/{RUN}/log/{MANIFEST}")
+    bucket.delete([f"runs/{RUN}/log/{MANIFEST}"])
+    there.sweep(RUN)
+    bucket.put(f"runs/{RUN}/log/{MANIFEST}", manifest)
+    assert list(there.read_log(RUN)) == ["first"]
+
+
 def test_damaged_weights_are_never_taken_for_the_sound_ones(here: Artifacts, there: Artifacts, bucket: Bucket) -> None:
     here.write_checkpoint(RUN, WEIGHT_BYTES, {})
     bucket.put(f"runs/{RUN}/checkpoints/{SHA256}/{WEIGHTS}", b"the weight5")

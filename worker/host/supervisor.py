@@ -315,7 +315,14 @@ class Supervisor:
         """Writes the log of a run into a file; then packs the record, and deletes the log in Redis."""
         # The run may have been deleted meanwhile.
         with suppress(RunNotFound):
+            record = self.store.record(run_id)
+            # Another supervisor was faster.
+            if record.archived:
+                return
             events = list(self.store.logs.whole(run_id))
+            # Never in place of a log that has them all.
+            if len(events) != record.seq:
+                raise NotArchived(run_id)
             self.artifacts.write_log(run_id, (event.json for event in events))
             if not self.store.archive(run_id, seq=len(events)):
                 raise NotArchived(run_id)

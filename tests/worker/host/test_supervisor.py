@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -482,6 +483,11 @@ def test_the_log_of_a_run_that_ended_long_ago_moves_into_a_file(supervised: Supe
     assert supervised.store.record(run_id).archived
     assert not supervised.redis.exists(Keys().log(run_id))
     assert supervised.store.events(run_id) == events
+    # Another supervisor may have listed the run before, and reads the log while this one writes it.
+    folder = supervised.artifacts._run(run_id) / "log"
+    shutil.rmtree(folder)
+    Supervised(supervised.settings).supervisor.archive(run_id)
+    assert not folder.exists()
 
 
 def test_a_run_whose_log_lacks_events_does_not_keep_others_from_being_archived(
@@ -496,3 +502,4 @@ def test_a_run_whose_log_lacks_events_does_not_keep_others_from_being_archived(
     for _ in range(3):
         supervised.supervisor.archive_finished()
     assert [supervised.store.record(run_id).archived for run_id in runs] == [False, True]
+    assert not list(supervised.artifacts._run(runs[0]).rglob("log*"))
