@@ -31,8 +31,10 @@ class TotalSeconds(Model):
     others."""
 
     low: float
+    """Of a search 0, because trials may be pruned after any epoch."""
     high: float
-    """Seconds if each run trains all its epochs; early stopping may end runs sooner."""
+    """Seconds if each run trains all its epochs; early stopping may end runs sooner. Of a search for the most runs that
+    it may need, if each takes as long as the recipe whose fields it changes."""
     workers: int
     """Number of workers that are here."""
     text: str
@@ -101,3 +103,13 @@ def total_seconds(works: Sequence[Work], capacity: Capacity, max_running: int | 
         return None
     low, high = bounds
     return TotalSeconds(low=round(low, 3), high=round(high, 3), workers=workers, text=total_text(bounds, workers))
+
+
+def search_seconds(work: Work, runs: int, capacity: Capacity, max_running: int | None) -> TotalSeconds | None:
+    """Predicts the time of a search that needs at most so many runs; `work` is that of the recipe whose fields it
+    changes."""
+    found = total_seconds([work] * runs, capacity, max_running)
+    if found is None:
+        return None
+    text = total_text((0.0, found.high), found.workers)
+    return found.model_copy(update={"low": 0.0, "text": f"{text}, if no trial is larger than the recipe"})

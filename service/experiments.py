@@ -8,7 +8,7 @@ from functools import partial
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.experiments.deletion import delete_runs
-from bakehouse.experiments.dependents import Foresight, PlanRecipe
+from bakehouse.experiments.dependents import Foresight, Key, PlanRecipe
 from bakehouse.experiments.designs import invalid
 from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.experiments.errors import IllegalAction
@@ -25,12 +25,14 @@ from bakehouse.experiments.store import ExperimentStore, new_experiment_id
 from bakehouse.experiments.supervisors import CANNOT_SEARCH
 from bakehouse.model import JsonObject, Model
 from bakehouse.prepare import Prepared, new_template
+from bakehouse.runs.durations import Capacity
 from bakehouse.runs.errors import ExperimentChanged, SourceRunDeleted
+from bakehouse.runs.measurements import Work
 from bakehouse.runs.record import CreatedExperiment, Idempotency
 from bakehouse.runs.run import Run
 from bakehouse.runs.status import TERMINAL, Request
 from service.dependencies import Services
-from service.estimates import TotalSeconds, total_seconds
+from service.estimates import TotalSeconds, search_seconds, total_seconds
 from service.submit import wake_worker
 
 
@@ -63,6 +65,8 @@ class Planned:
     question: Question
     base: Run
     """The planned run of the baseline; of a search, that of the recipe whose fields it changes."""
+    work: Work
+    """The amount of work of that run."""
     arms: tuple[PlannedArm, ...]
     metric: str
 
@@ -92,7 +96,7 @@ async def plan(services: Services, posted: object, accepted: Container[str] = ()
     check = partial(refuse_arms_without_metric, plan_of=lambda recipe: prepare(recipe).plan, accepted=accepted)
     await run_in_threadpool(check, question, arms, metric)
     baseline = next(arm for arm in arms if arm.name == question.arms.baseline)
-    return Planned(question, baseline.planned, arms, metric)
+    return Planned(question, baseline.planned, baseline.work, arms, metric)
 
 
 async def plan_search(
@@ -107,7 +111,8 @@ async def plan_search(
     check = partial(check_space, prepare=lambda recipe: prepare(in_first_fold(recipe, document)))
     await run_in_threadpool(check, design, question.recipe)
     metric = metric_of(document, question.recipe, prepared.plan)
-    return Planned(question, new_template(prepared).planned, (), metric)
+    template = new_template(prepared)
+    return Planned(question, template.planned, template.work, (), metric)
 
 
 async def preview(services: Services, posted: object) -> ExperimentPreview:
@@ -118,9 +123,7 @@ async def preview(services: Services, posted: object) -> ExperimentPreview:
         foresee, services.experiments, planned, lambda recipe: make_template(recipe, NOT_PLANNED)
     )
     capacity = await services.async_store.capacity()
-    wanted = places(planned.arms, planned.document.seeds)
-    new = [place.template.work for place in wanted if place.key not in foresight.reused]
-    seconds = await run_in_threadpool(total_seconds, new, capacity, planned.document.max_running)
+    seconds = await run_in_threadpool(expected_seconds, planned, foresight.reused, capacity)
     return ExperimentPreview(
         metric=planned.metric,
         baseline=planned.question.arms.baseline,
@@ -133,6 +136,16 @@ async def preview(services: Services, posted: object) -> ExperimentPreview:
         seconds=seconds,
         seconds_reason=capacity.reason() if seconds is None else None,
     )
+
+
+def expected_seconds(planned: Planned, reused: Container[Key], capacity: Capacity) -> TotalSeconds | None:
+    """Predicts the time of the runs that are trained; `reused` are those that are not."""
+    document = planned.document
+    if isinstance(document.design, Search):
+        return search_seconds(planned.work, count_runs(planned.question), capacity, document.max_running)
+    wanted = places(planned.arms, document.seeds)
+    new = [place.template.work for place in wanted if place.key not in reused]
+    return total_seconds(new, capacity, document.max_running)
 
 
 def foresee(experiments: ExperimentStore, planned: Planned, plan_recipe: PlanRecipe) -> Foresight:

@@ -12,6 +12,7 @@ from bakehouse.experiments.references import builds_on, in_order
 from bakehouse.model import JsonObject
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.recipe.read import MAX_PROBLEMS
+from bakehouse.runs.measurements import Work
 from bakehouse.runs.run import Run
 from bakehouse.runs.template import RunTemplate
 
@@ -34,6 +35,11 @@ class PlannedArm:
     def planned(self) -> Run:
         """The planned run of the first fold."""
         return next(iter(self.templates.values())).planned
+
+    @property
+    def work(self) -> Work:
+        """The amount of work of a run of the first fold."""
+        return next(iter(self.templates.values())).work
 
     @property
     def parameters(self) -> int:

@@ -102,6 +102,34 @@ def test_the_preview_of_an_experiment_says_how_long_its_runs_take_together(
     assert look(max_running=1)["seconds"]["high"] == alone["high"]
 
 
+def test_the_preview_of_a_search_says_how_long_the_most_runs_take_that_it_may_need(
+    service: RunningService, api: httpx.Client, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAKEHOUSE_URL", service.url)
+    space = {"/optimizer/lr": {"type": "log_uniform", "low": 1e-4, "high": 0.1}}
+    design = {"type": "search", "space": space, "trials": 20, "confirm": {"top": 1, "seeds": 5}}
+    search: dict[str, Any] = {"recipe": RECIPE, "design": design}
+
+    def look(**fields: object) -> Any:
+        return api.post("/v1/experiments?validate_only=true", json={**search, **fields}).json()
+
+    assert (look()["seconds"], look()["seconds_reason"]) == (None, "no worker is running")
+    add_worker(worker, "cpu")
+    assert (look()["seconds"], look()["seconds_reason"]) == (None, "nothing was measured yet on these workers")
+    worker.store.add_measurement(measure(RECIPE, "run_1", 1.0))
+    found = look()
+    seconds = found["seconds"]
+    one = estimate(api, RECIPE)["seconds"]
+    # Its trials may be pruned after the first epoch.
+    assert (found["runs"], seconds["low"]) == (30, 0)
+    assert seconds["high"] == pytest.approx(30 * one["high"], rel=1e-3)
+    assert seconds["text"] == "up to 38 min on the worker that is here, if no trial is larger than the recipe"
+    assert f"time        {seconds['text']}" in lint(search)
+    add_worker(worker, "cpu", name="another")
+    assert look()["seconds"]["high"] == pytest.approx(15 * one["high"], rel=1e-3)
+    assert look(max_running=1)["seconds"]["high"] == seconds["high"]
+
+
 def train(api: httpx.Client, worker: FakeWorker, document: dict[str, object]) -> float:
     """Returns the seconds that a real worker trained."""
     run_id = api.post("/v1/runs", json=document).json()["id"]
