@@ -3,13 +3,10 @@
 from math import isfinite
 
 from bakehouse.experiments.answer import Results
-from bakehouse.experiments.curve_plot import MOST_CURVES, ArmCurve, arm_curve
+from bakehouse.experiments.curve_plot import MOST_CURVES, MOST_RUNS, ArmCurve, arm_curve
 from bakehouse.experiments.dot_plot import chosen_arms
 from service.dependencies import Services
 from service.experiment_what_if import epochs_of
-
-MOST_RUNS = 20
-"""The runs of an arm whose logs are read, those with the lowest seeds."""
 
 
 def read_curves(services: Services, results: Results) -> list[ArmCurve]:

@@ -27,19 +27,18 @@ from bakehouse.experiments.report import (
     answer_table,
     cost_table,
     effects_table,
+    effects_text,
     importance_table,
     method_text,
     search_text,
 )
 from bakehouse.experiments.report_formats import as_markdown
-from bakehouse.experiments.trials import confirmation_of
+from bakehouse.experiments.trials import CONFIRMED
 from bakehouse.experiments.what_if import ExperimentWhatIf, PooledAnswer
-from bakehouse.experiments.words import field_text, value_text
+from bakehouse.experiments.words import chosen_text, value_text
 from bakehouse.json_text import json_lines
-from bakehouse.model import JsonObject
 from bakehouse.plurals import count_of
 from bakehouse.recipe.read import parse_json
-from bakehouse.recipe.tokens import family_tokens
 from bakehouse.study import MeasuredAnswer
 from bakehouse.study_recipes import MOST_ARMS
 
@@ -121,8 +120,7 @@ def blocks(answer: MeasuredAnswer, document: ExperimentDocument) -> Iterator[Blo
             yield importance_table(results.search.importances)
     elif len(results.arms) <= MOST_ARMS:
         yield beside(answer_table(results), cost_table(results), left_out=LEFT_OUT)
-    # The effects of an ablation are the differences of its arms, with the other sign.
-    if any(effect.type != "ingredient" for effect in results.effects):
+    if has_effects(results):
         yield effects_table(results)
     if answer.what_if is not None:
         yield what_if_table(answer.what_if)
@@ -132,6 +130,11 @@ def blocks(answer: MeasuredAnswer, document: ExperimentDocument) -> Iterator[Blo
     yield Paragraph(
         f"{how_measured(document, results)} Measured on {answer.measured_on} with {', '.join(answer.versions)}."
     )
+
+
+def has_effects(results: Results) -> bool:
+    # The effects of an ablation are the differences of its arms, with the other sign.
+    return any(effect.type != "ingredient" for effect in results.effects)
 
 
 def beside(left: Table, right: Table, *, left_out: Sequence[str]) -> Table:
@@ -146,28 +149,26 @@ def beside(left: Table, right: Table, *, left_out: Sequence[str]) -> Table:
 
 def winners_table(results: Results) -> Table:
     """Returns a row for each trial that was trained again, and for the recipe that it is compared with."""
-    trials = {confirmation_of(index): arm for index, arm in enumerate(results.arms)}
     arms = tuple(arm for arm in results.arms_to_read if arm.takes_part or arm.name == results.baseline)
     shown = results.model_copy(update={"arms": arms})
     chosen = Table(
         ("arm", "chosen", "in the search"),
-        tuple((arm.name, chosen_text(arm.differs), trial_text(trials.get(arm.name), results.metric)) for arm in arms),
+        tuple(
+            (arm.name, chosen_text(arm.differs) or "-", trial_text(trial_of(arm, results), results.metric))
+            for arm in arms
+        ),
     )
     values = beside(chosen, answer_table(shown), left_out=("n",))
     return beside(values, cost_table(shown), left_out=LEFT_OUT)
 
 
+def trial_of(confirmed: ArmResult, results: Results) -> ArmResult | None:
+    """Returns the trial that was trained again with new seeds; None for the recipe."""
+    return next((arm for arm in results.arms if confirmed.name == f"{arm.name}{CONFIRMED}"), None)
+
+
 def trial_text(trial: ArmResult | None, metric: str) -> str:
     return "-" if trial is None or trial.mean is None else value_text(trial.mean, None, metric)
-
-
-def chosen_text(differs: JsonObject) -> str:
-    """Returns what a trial has chosen, where it differs from the recipe that the search began with."""
-    texts: list[str] = []
-    for pointer, value in differs.items():
-        _, field, *inner = pointer.split("/")
-        texts += [f"{inner[-1]} {field_text(value)}"] if inner else family_tokens(field, value)
-    return ", ".join(texts) or "-"
 
 
 def what_if_table(found: ExperimentWhatIf) -> Table:
@@ -188,7 +189,11 @@ def how_measured(document: ExperimentDocument, results: Results) -> str:
     tests = "Values on the test split are means, and choose nothing."
     if isinstance(document.design, Search):
         return f"A search{search_text(document.model_dump(mode='json'))}. {method_text(results)} {tests}"
-    return f"{count_of(len(document.seeds), 'seed')}. {method_text(results)} {tests}"
+    seeds = count_of(len(document.seeds), "seed")
+    effects = f" {effects_text(results)}" if has_effects(results) else ""
+    if len(results.arms) > MOST_ARMS:
+        return f"{count_of(len(results.arms), 'arm')}, each with {seeds}.{effects}"
+    return f"{seeds}. {method_text(results)}{effects} {tests}"
 
 
 if __name__ == "__main__":

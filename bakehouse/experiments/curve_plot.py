@@ -16,6 +16,8 @@ BOTTOM = 46
 LEGEND_ROW = 20
 MOST_CHARACTERS = 25
 MOST_CURVES = 8
+MOST_RUNS = 20
+"""The runs of an arm that make its curve, those with the lowest seeds."""
 # Told apart without colour by their dashes, too. Each is for light and for dark screens.
 COLOURS = (
     ("#17457a", "#7fb2ea"), ("#b4541a", "#f0a168"), ("#2b7a3d", "#7ccf90"), ("#8a2f7d", "#dd92d1"),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bakehouse.experiments.answer import ArmResult, Effect, Results, SearchAnswer
-from bakehouse.experiments.curve_plot import ArmCurve, draw_curve_plot
+from bakehouse.experiments.curve_plot import MOST_RUNS, ArmCurve, draw_curve_plot
 from bakehouse.experiments.document import Search
 from bakehouse.experiments.dot_plot import draw_dot_plot
 from bakehouse.experiments.ensemble import Ensemble
@@ -107,8 +107,8 @@ def curve_blocks(results: Results, curves: Sequence[ArmCurve]) -> Iterator[Block
     yield Heading("Curves")
     yield Picture(draw_curve_plot(curves, results.metric))
     yield Paragraph(
-        f"{which}: the mean over the runs, and a band from the lowest to the highest, over the epochs that all of them "
-        "have reached."
+        f"{which}: the mean over its runs (of many the first {MOST_RUNS}), and a band from the lowest to the highest, "
+        "over the epochs that all of them have reached."
     )
 
 
@@ -157,6 +157,8 @@ def answer_blocks(results: Results) -> Iterator[Block]:
     if results.effects:
         yield Heading("Effects", level=3)
         yield effects_table(results)
+        if any(effect.type != "ingredient" for effect in results.effects):
+            yield Paragraph(effects_text(results))
     yield Heading("What differs, and what it took", level=3)
     yield cost_table(results)
     if any(arm.test for arm in results.arms):
@@ -167,6 +169,15 @@ def effects_table(results: Results) -> Table:
     """Returns a row for each effect."""
     head = ("effect", "type", "difference (95 % interval)", "p, adjusted", "verdict")
     return Table(head, tuple(effect_cells(effect, results.metric) for effect in results.effects))
+
+
+def effects_text(results: Results) -> str:
+    """Returns how main effects and interactions were computed."""
+    return (
+        "A main effect is the mean with the ingredient minus the mean without it, for each seed; an interaction says "
+        "how much the effect of one depends on the other. Their p values are adjusted for "
+        f"{count_of(len(results.effects), 'effect')} (Holm)."
+    )
 
 
 def cost_table(results: Results) -> Table:
@@ -199,7 +210,8 @@ def method_text(results: Results) -> str:
         return f"Intervals are by {kind}. The trials of a search are not compared: their values choose among them."
     only = ""
     if results.search is not None:
-        only = " Only the confirmed trials are compared, by seeds that the search has not used."
+        only = " Only the confirmed trials are compared, by seeds that the search has not used; the validation rows are"
+        only += " those that have chosen them, so look at the test values too."
     return (
         f"Differences are from {results.baseline!r}, paired by seed, with intervals by {kind}. "
         f"The p value is adjusted for the number of comparisons (Holm).{only}"

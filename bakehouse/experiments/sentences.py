@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from bakehouse.experiments.answer import ArmResult, Difference, Effect
 from bakehouse.experiments.measured import ComparisonQuestion
-from bakehouse.experiments.words import difference_text, value_text
-from bakehouse.model import JsonObject
+from bakehouse.experiments.words import chosen_text, difference_text, value_text
 from bakehouse.plurals import count_of
 from bakehouse.recipe.evaluation import is_higher_better
 
@@ -72,25 +71,8 @@ def best_arm(arms: Sequence[ArmResult], metric: str, title: str) -> str:
     best = max((arm for arm in arms if arm.n == most), key=lambda arm: sign * (arm.mean or 0.0))
     assert best.mean is not None
     value = value_text(best.mean, best.interval, metric)
-    return f"{best.name}{chosen_text(best.differs)} {title} {metric} {value}, n = {most}."
-
-
-def chosen_text(differs: JsonObject) -> str:
-    """Returns what a trial has chosen: of an ingredient the type alone."""
-    chosen = [f"{place.rpartition('/')[2]} {short_text(value)}" for place, value in differs.items()]
-    return f" ({', '.join(chosen)})" if chosen else ""
-
-
-def short_text(value: object) -> str:
-    match value:
-        case {"type": str(kind)}:
-            return kind
-        case list():
-            return " + ".join(map(short_text, value)) or "none"
-        case float():
-            return f"{value:.3g}"
-        case _:
-            return str(value)
+    chosen = f" ({chosen_text(best.differs)})" if best.differs else ""
+    return f"{best.name}{chosen} {title} {metric} {value}, n = {most}."
 
 
 def arms_sentence(question: ComparisonQuestion, arms: Sequence[ArmResult]) -> str:

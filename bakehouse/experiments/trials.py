@@ -21,6 +21,7 @@ from bakehouse.recipe.evaluation import is_higher_better
 from bakehouse.recipe.read import read_recipe
 from bakehouse.runs.status import TERMINAL, Reason, Request, Status
 
+CONFIRMED = " confirmed"
 BASELINE = "recipe"
 """The arm in which the recipe of a search is trained with the seeds that confirm the best trials, to compare these with
 it."""
@@ -47,7 +48,7 @@ def arm_of(number: int) -> str:
 
 def confirmation_of(number: int) -> str:
     """Returns the name of the arm in which a trial is trained again with new seeds."""
-    return f"trial {number} confirmed"
+    return f"trial {number}{CONFIRMED}"
 
 
 def question_of(record: ExperimentRecord, design: Search) -> SearchQuestion:

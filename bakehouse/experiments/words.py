@@ -7,7 +7,9 @@ from collections.abc import Callable
 from bakehouse.experiments.answer import ArmResult, Difference, Effect
 from bakehouse.experiments.ensemble import Ensemble
 from bakehouse.experiments.statistics import ALPHA, Comparison, Interval
+from bakehouse.model import JsonObject
 from bakehouse.plurals import count_of
+from bakehouse.recipe.tokens import family_tokens
 
 POINTS = {
     "_balanced_accuracy": "points of balanced accuracy", "_accuracy": "points", "_f1": "points of F1",
@@ -56,6 +58,15 @@ def field_text(value: object) -> str:
             return value
         case _:
             return json.dumps(value)
+
+
+def chosen_text(differs: JsonObject) -> str:
+    """Returns what a trial has chosen, where it differs from the recipe that the search began with."""
+    texts: list[str] = []
+    for place, value in differs.items():
+        _, field, *inner = place.split("/")
+        texts += [f"{inner[-1]} {field_text(value)}"] if inner else family_tokens(field, value)
+    return ", ".join(texts)
 
 
 def arm_name(arm: ArmResult) -> str:

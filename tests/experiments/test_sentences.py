@@ -129,8 +129,7 @@ def test_a_search_names_the_best_of_those_that_were_repeated_most() -> None:
     arms = tuple(ArmFacts(name, chosen if name == "confirmed 1" else {}) for name in values)
     question = ComparisonQuestion("exp_1", "finished", "search", "validation_accuracy", None, arms)
     assert sentence(question, values) == (
-        "confirmed 1 (norm batch_norm, lr 0.000809, dropout none) is best: "
-        "validation_accuracy 98.00 % (97.80 to 98.20), n = 5."
+        "confirmed 1 (batch_norm, lr 0.0008086) is best: validation_accuracy 98.00 % (97.80 to 98.20), n = 5."
     )
 
 
