@@ -9,6 +9,8 @@ import hmac
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,24 +65,47 @@ def read_hash_key(home: Path) -> HashKey | None:
     return HashKey(secret)
 
 
-def make_hash_key(home: Path) -> HashKey:
-    """Returns the key of this home, which is made if there is none yet. Raises HashKeyUnusable."""
-    path = home / FILE
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_once(path, secrets.token_hex(BYTES))
-    except OSError as error:
-        raise HashKeyUnusable(path, error.strerror or type(error).__name__) from error
+def require_hash_key(home: Path) -> HashKey:
+    """Returns the key of this home. Raises HashKeyUnusable, also if it has none."""
     found = read_hash_key(home)
     if found is None:
-        raise HashKeyUnusable(path, "it was deleted")
+        raise HashKeyUnusable(home / FILE, "it does not exist")
     return found
 
 
-def write_once(path: Path, text: str) -> None:
-    """Writes a file that only its owner can read, on disk and complete, unless it exists."""
+def make_hash_key(home: Path) -> HashKey:
+    """Returns the key of this home, which is made if there is none yet. Raises HashKeyUnusable."""
+    make_file(home)
+    return require_hash_key(home)
+
+
+@contextmanager
+def hash_key_for_a_new_key(home: Path) -> Iterator[HashKey]:
+    """Yields the key of this home. If it was made for this and the block fails, it is deleted again: with the file and
+    without an API key, the service would refuse everybody. Raises HashKeyUnusable."""
+    is_new = make_file(home)
+    try:
+        yield require_hash_key(home)
+    except BaseException:
+        if is_new:
+            delete_hash_key(home)
+        raise
+
+
+def make_file(home: Path) -> bool:
+    """Makes the file unless it exists; returns whether it was made. Raises HashKeyUnusable."""
+    path = home / FILE
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return write_once(path, secrets.token_hex(BYTES))
+    except OSError as error:
+        raise HashKeyUnusable(path, error.strerror or type(error).__name__) from error
+
+
+def write_once(path: Path, text: str) -> bool:
+    """Writes a file that only its owner can read, on disk and complete, unless it exists; returns whether it did."""
     if path.exists():
-        return
+        return False
     written = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -89,7 +114,7 @@ def write_once(path: Path, text: str) -> None:
         # Unlike a rename, a link does not replace the file of a process that makes one at the same time.
         os.link(written, path)
     except FileExistsError:
-        pass
+        return False
     finally:
         os.close(descriptor)
         written.unlink()
@@ -98,6 +123,7 @@ def write_once(path: Path, text: str) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+    return True
 
 
 def delete_hash_key(home: Path) -> None:

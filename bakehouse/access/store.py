@@ -63,7 +63,7 @@ class ApiKeyStore:
 
     def revoke(self, key_id: str) -> StoredKey:
         """Ends a key now; returns it. Raises KeyUnknown."""
-        found, now = self._find(key_id)
+        found, now = self.find(key_id)
         self._end_key(keys=[self._keys.api_key_ends()], args=[key_id, now])
         return StoredKey(found.key, now)
 
@@ -72,7 +72,7 @@ class ApiKeyStore:
     ) -> tuple[ApiKey, str, StoredKey]:
         """Stores a key that replaces another one, which ends after the overlap. The new key lasts for `seconds`, by
         default as long as the old one did. Raises KeyUnknown or KeyEnded."""
-        old, now = self._find(key_id)
+        old, now = self.find(key_id)
         if (status := old.status(now)) != "active":
             raise KeyEnded(key_id, status)
         if seconds is None and old.key.expires_ms is not None:
@@ -99,7 +99,8 @@ class ApiKeyStore:
         """Deletes all keys and sessions."""
         self._redis.delete(self._keys.api_keys(), self._keys.api_key_ends(), self._keys.ended_sessions())
 
-    def _find(self, key_id: str) -> tuple[StoredKey, int]:
+    def find(self, key_id: str) -> tuple[StoredKey, int]:
+        """Returns a key and the time of Redis's clock. Raises KeyUnknown."""
         table = self.read()
         if key_id not in table.keys:
             raise KeyUnknown(key_id)

@@ -9,7 +9,7 @@ import typer
 
 from bakehouse.access.api_key import MAX_NAME_CHARACTERS, ApiKey, KeyTable, StoredKey
 from bakehouse.access.errors import HashKeyUnusable
-from bakehouse.access.hash_key import delete_hash_key, make_hash_key, read_hash_key
+from bakehouse.access.hash_key import delete_hash_key, hash_key_for_a_new_key, read_hash_key, require_hash_key
 from bakehouse.access.scope import SCOPES, Scope
 from bakehouse.access.store import ApiKeyStore, open_key_store
 from bakehouse.cli.home.redis_server import redis_server, running_redis_url
@@ -59,7 +59,8 @@ def create_key(name: str, *, scopes: list[str], expires: str | None, as_json: bo
     chosen = parse_scopes(scopes or DEFAULT_SCOPES)
     with open_keys(settings) as store:
         is_first = not store.read().keys
-        key, text = store.create(make_hash_key(settings.home), name=name, scopes=chosen, seconds=seconds)
+        with hash_key_for_a_new_key(settings.home) as hash_key:
+            key, text = store.create(hash_key, name=name, scopes=chosen, seconds=seconds)
     print_key(key, text, as_json=as_json)
     if is_first:
         say("this is the first key: within 5 s, a running service asks everybody for one")
@@ -95,7 +96,8 @@ def rotate_key(key_id: str, *, overlap: str, expires: str | None, as_json: bool)
     seconds = None if expires is None else parse_duration(expires, "--expires")
     settings = Settings()
     with open_keys(settings) as store:
-        hash_key = make_hash_key(settings.home)
+        store.find(key_id)
+        hash_key = require_hash_key(settings.home)
         key, text, old = store.rotate(hash_key, key_id, overlap_seconds=overlap_seconds, seconds=seconds)
     print_key(key, text, as_json=as_json)
     if old.last_ms is not None:

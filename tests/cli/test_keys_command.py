@@ -11,8 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 
 from bakehouse.access.api_key import KEY
+from bakehouse.access.hash_key import FILE
 from tests.processes import wait_until
 from tests.redis_process import socket_url, start_redis, stop_redis
 from tests.running_service import LOG, RunningService, start_service
@@ -113,6 +115,57 @@ def test_the_first_key_needs_neither_a_service_nor_a_redis_that_runs(tmp_path: P
     assert bakehouse("keys", "off", "--yes", home=home).returncode == 0
     assert json.loads(bakehouse("keys", "list", "--json", home=home).stdout)["data"] == []
     assert not (tmp_path / "home" / "api_keys.secret").exists()
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """The address of a Redis without keys."""
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    server = start_redis(folder)
+    yield socket_url(folder)
+    stop_redis(server)
+
+
+@pytest.mark.parametrize("command", ["rotate", "revoke"])
+def test_an_unknown_key_does_not_make_a_service_without_keys_ask_for_one(
+    command: str, redis_url: str, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    refused = bakehouse("keys", command, "key_000000000000", home=str(home), redis_url=redis_url)
+    assert refused.returncode == 2
+    assert "there is no key" in refused.stderr
+    assert not (home / FILE).exists()
+
+
+def test_a_key_of_another_home_is_not_rotated_and_may_be_revoked(redis_url: str, tmp_path: Path) -> None:
+    home, other = tmp_path / "home", tmp_path / "other"
+    made = bakehouse("keys", "create", "ada", home=str(home), redis_url=redis_url)
+    key_id = made.stdout.partition(".")[0]
+    refused = bakehouse("keys", "rotate", key_id, home=str(other), redis_url=redis_url)
+    assert refused.returncode == 2
+    assert f"{other / FILE} cannot be used (it does not exist)" in refused.stderr
+    assert not (other / FILE).exists()
+    assert "revoked" in bakehouse("keys", "revoke", key_id, home=str(other), redis_url=redis_url).stdout
+
+
+def test_a_key_that_cannot_be_stored_leaves_no_secret_behind(redis_url: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+
+    def make(name: str) -> Result:
+        return bakehouse("keys", "create", name, home=str(home), redis_url=redis_url)
+
+    with Redis.from_url(redis_url) as redis:
+        redis.config_set("maxmemory", 1)
+        assert make("ada").returncode == 2
+        assert list(home.iterdir()) == []
+        redis.config_set("maxmemory", 0)
+        assert make("ada").returncode == 0
+        secret = (home / FILE).read_text()
+        # The keys that exist need it.
+        redis.config_set("maxmemory", 1)
+        assert make("bob").returncode == 2
+        assert (home / FILE).read_text() == secret
 
 
 def test_commands_say_what_to_do_about_their_key(service: RunningService, admin: str, tmp_path: Path) -> None:
