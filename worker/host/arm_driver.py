@@ -4,11 +4,9 @@ Any supervisor may do this at any time. Runs are written only if the experiment 
 that two supervisors, or one that is killed, create each exactly once.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetNotReady
 from bakehouse.experiments.dependents import plan_dependent
 from bakehouse.experiments.errors import ExperimentNotFound
@@ -18,34 +16,26 @@ from bakehouse.experiments.missing import missing_runs, refused
 from bakehouse.experiments.planning import Place
 from bakehouse.experiments.question import Question, read_experiment
 from bakehouse.experiments.store import ExperimentStore
-from bakehouse.model import JsonObject
-from bakehouse.prepare import Limits, Prepared, new_template, prepare
+from bakehouse.prepare import new_template
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.runs.errors import RecordUnreadable
 from bakehouse.runs.status import TERMINAL, Status
 from bakehouse.runs.store import Store
-from bakehouse.runs.stored_runs import StoredRuns
 from bakehouse.settings import Settings
+from worker.host.late_recipes import LateRecipes, RecipeMustWait
 
-PASSING = {"absent_dataset", "broken_dataset"}
-"""The problems of a recipe that may be over at the next tick, or on another machine."""
 Look = tuple[str, Mapping[Status, int]]
 """The token of the record of an experiment, and how many of its runs have ended, by status."""
-
-log = logging.getLogger(__name__)
 
 
 class ArmDriver:
     """Carries on the experiments of one home in which arms build on others."""
 
     def __init__(self, settings: Settings, store: Store, experiments: ExperimentStore) -> None:
-        self._settings = settings
         self._experiments = experiments
-        self._catalog = Catalog(settings)
-        self._runs = StoredRuns(store)
+        self._recipes = LateRecipes(settings, store)
         # What experiments looked like when none of their runs could be created, by id.
         self._seen: dict[str, Look] = {}
-        self._reported: set[str] = set()
 
     def carry_on(self, record: ExperimentRecord, *, limit: int) -> int:
         """Creates runs that can be created now, at most as many as the limit; returns the number of those that it has
@@ -93,29 +83,19 @@ class ArmDriver:
             assert question is not None
             try:
                 places.append(self.place(question, each))
+            except RecipeMustWait:
+                continue
             except (RecipeInvalid, RecordUnreadable) as error:
-                if not self.is_passing(error):
-                    refusals.append(refusal(each, error))
+                refusals.append(refusal(each, error))
         return fill(self._experiments, record.model_copy(update={"refused": (*record.refused, *refusals)}), places)
 
-    def is_passing(self, error: Exception) -> bool:
-        """Returns whether what is wrong may be right later, without a change of the experiment; tells of it once."""
-        if not isinstance(error, RecipeInvalid) or not {problem.code for problem in error.problems} <= PASSING:
-            return False
-        if str(error) not in self._reported:
-            self._reported.add(str(error))
-            log.warning("runs that build on others wait: %s", error)
-        return True
-
     def place(self, question: Question, missing: MissingRun) -> Place:
-        """Plans a run that builds on others. Raises RecipeInvalid and RecordUnreadable."""
+        """Plans a run that builds on others. Raises RecipeInvalid, RecordUnreadable, RecipeMustWait and
+        DatasetNotReady."""
         key = (missing.arm, missing.seed, missing.fold)
-        return plan_dependent(question, key, missing.sources, lambda recipe: new_template(self.prepare(recipe)))
-
-    def prepare(self, recipe: JsonObject) -> Prepared:
-        # Its memory was checked when it was posted; the worker that has the most may be away at the moment.
-        limits = Limits(parameters=self._settings.max_parameters)
-        return prepare(recipe, self._catalog, limits, runs=self._runs)
+        return plan_dependent(
+            question, key, missing.sources, lambda recipe: new_template(self._recipes.prepare(recipe))
+        )
 
 
 def refusal(missing: MissingRun, error: Exception) -> RefusedRun:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetNotReady
 from bakehouse.experiments.document import Search
 from bakehouse.experiments.errors import ExperimentNotFound
@@ -32,14 +31,14 @@ from bakehouse.experiments.space import recipe_at
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.experiments.trials import BASELINE, TrialRun, arm_of, confirmation_of, observe, question_of
 from bakehouse.model import JsonObject
-from bakehouse.prepare import Limits, Prepared, new_template, prepare
+from bakehouse.prepare import new_template
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.errors import IllegalTransition, RunNotFound
 from bakehouse.runs.logs import EVENTS_PER_READ, LogRange
 from bakehouse.runs.store import Store
-from bakehouse.runs.stored_runs import StoredRuns
 from bakehouse.settings import Settings
+from worker.host.late_recipes import LateRecipes, RecipeMustWait
 
 READ = ("status", "reason", "request", "best", "logged_epoch")
 
@@ -56,11 +55,9 @@ class SearchDriver:
     """Carries on the searches of one home."""
 
     def __init__(self, settings: Settings, store: Store, experiments: ExperimentStore) -> None:
-        self._settings = settings
         self._store = store
         self._experiments = experiments
-        self._catalog = Catalog(settings)
-        self._runs = StoredRuns(store)
+        self._recipes = LateRecipes(settings, store)
         self._epochs: dict[tuple[str, str], EpochValues] = {}
 
     def carry_on(self, record: ExperimentRecord) -> int:
@@ -78,13 +75,18 @@ class SearchDriver:
             question = question_of(before, design)
             trials = self.trials(before, question)
             found = advance(question, trials, slots=self.slots(before))
-            after, runs = self.extend(before, question, found)
+            try:
+                after, runs = self.extend(before, question, found)
+            except (RecipeMustWait, DatasetNotReady):
+                # The same trials are next in a later tick, in which the data set may be there.
+                found = Advance(prune=found.prune)
+                return before, []
             if after is before:
                 return before, runs
             return after.model_copy(update={"pruned": tuple(sorted(early_ends(question, trials)))}), runs
 
-        # Deleted meanwhile; or the data set is packed again, and the next tick finds it ready.
-        with suppress(ExperimentNotFound, DatasetNotReady):
+        # Deleted meanwhile.
+        with suppress(ExperimentNotFound):
             self._experiments.change(record.id, change, known=record)
         if found.done:
             # Only this search, or others that read their epochs again, are concerned.
@@ -142,21 +144,22 @@ class SearchDriver:
     def extend(
         self, before: ExperimentRecord, question: SearchQuestion, found: Advance
     ) -> tuple[ExperimentRecord, NewRuns]:
-        """Returns the record of a search with what comes next, and the runs that are new."""
+        """Returns the record of a search with what comes next, and the runs that are new. Raises RecipeMustWait and
+        DatasetNotReady."""
         if not found.create and not found.done:
             return before, []
         trials = [self.plan_trial(before, new) for new in found.create]
         arms = [arm for _, arm in trials if arm is not None]
         wanted = list(places(arms, before.seeds))
         winners = self.confirmations(before, question, found.confirm)
-        again = [*self.baseline(before, question), *winners] if winners else []
+        again = [*self.baseline(before, question), *winners.values()] if winners else []
         if again and question.design.confirm is not None:
             wanted += places(again, confirmation_seeds(before.seeds, question.design.confirm.seeds))
         record = before.model_copy(
             update={
                 "trials": (*before.trials, *(trial for trial, _ in trials)),
                 "arms": (*before.arms, *self.described(before, question, [*arms, *again])),
-                "confirmed": found.confirm[: len(winners)],
+                "confirmed": tuple(winners),
                 "baseline": BASELINE if len(again) > len(winners) else before.baseline,
                 "is_complete": found.done,
             }
@@ -176,15 +179,15 @@ class SearchDriver:
 
     def confirmations(
         self, record: ExperimentRecord, question: SearchQuestion, numbers: Sequence[int]
-    ) -> list[PlannedArm]:
-        """Returns the arms in which the best trials are trained again."""
+    ) -> dict[int, PlannedArm]:
+        """Returns the arms in which the best trials are trained again, by their numbers."""
         points = {trial.number: trial.parameters for trial in record.trials}
-        arms = []
+        arms = {}
         for number in numbers:
             recipe = recipe_at(question.recipe, question.design, points[number])
-            # It was valid as a trial, so that only its data set can be gone; then nothing can be confirmed.
+            # It was valid as a trial, so that only its data set can have been deleted; then it cannot be confirmed.
             with suppress(RecipeInvalid):
-                arms.append(self.plan_arm(record, confirmation_of(number), recipe))
+                arms[number] = self.plan_arm(record, confirmation_of(number), recipe)
         return arms
 
     def baseline(self, record: ExperimentRecord, question: SearchQuestion) -> list[PlannedArm]:
@@ -196,14 +199,10 @@ class SearchDriver:
     def plan_arm(self, record: ExperimentRecord, name: str, recipe: JsonObject) -> PlannedArm:
         folds = record.document.folds
         templates = {
-            fold: new_template(self.prepare(with_fold(recipe, folds, fold))) for fold in folds_of(record.document)
+            fold: new_template(self._recipes.prepare(with_fold(recipe, folds, fold)))
+            for fold in folds_of(record.document)
         }
         return PlannedArm(name, templates)
-
-    def prepare(self, recipe: JsonObject) -> Prepared:
-        memory = max((worker.memory_bytes for worker in self._store.workers()), default=None)
-        limits = Limits(parameters=self._settings.max_parameters, memory_bytes=memory)
-        return prepare(recipe, self._catalog, limits, runs=self._runs)
 
     def described(
         self, record: ExperimentRecord, question: SearchQuestion, arms: Sequence[PlannedArm]
@@ -213,4 +212,4 @@ class SearchDriver:
             return ()
         folds = record.document.folds
         recipe = with_fold(question.recipe.canonical(), folds, folds_of(record.document)[0])
-        return described(arms, self.prepare(recipe).plan.recipe)
+        return described(arms, self._recipes.prepare(recipe).plan.recipe)

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from bakehouse.data.catalog import Catalog
+from bakehouse.data.errors import DatasetAbsent, DatasetBroken, DatasetNotReady
 from bakehouse.experiments.document import read_document
 from bakehouse.experiments.experiment import Experiment, ExperimentRecord
 from bakehouse.experiments.store import ExperimentStore, new_experiment_id
 from bakehouse.experiments.stored_answers import read_results
+from bakehouse.prepare import dataset_problem
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.commands import RequestAction, Succeed
 from bakehouse.runs.errors import ExperimentChanged
@@ -23,7 +26,8 @@ from bakehouse.runs.queue import WakeQueue
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from tests.fake_worker import FakeWorker
-from tests.runs.examples import PROVENANCE
+from tests.runs.examples import PROVENANCE, a_worker
+from worker.host.late_recipes import LateRecipes
 from worker.host.search_driver import SearchDriver
 from worker.host.supervisor import Supervisor
 
@@ -105,7 +109,7 @@ class Home:
             if found.status == "finished":
                 return found
             queued = [run.run for run in found.runs if run.status == "queued"]
-            assert len(queued) <= (6 if found.trials[13:] else 1)
+            assert len(queued) <= (6 if self.experiments.record(experiment_id).is_complete else 1)
             for run_id in queued:
                 self.train(run_id, look)
         raise AssertionError("the search has not ended")
@@ -262,6 +266,70 @@ def test_a_trial_that_fails_does_not_stop_a_search_nor_do_values_that_exclude_ea
     assert problems
     assert {problem.code for problem in problems if problem} == {"unknown_pointer"}
     assert len(found.runs) == 6 - len(problems)
+
+
+UNREADABLE = [
+    DatasetAbsent("iris", "is not on this machine"),
+    DatasetBroken("iris", "cannot be read"),
+    DatasetNotReady("iris", retry_after=1),
+]
+
+
+@pytest.mark.parametrize("error", UNREADABLE, ids=lambda error: type(error).__name__)
+def test_a_search_waits_while_its_data_set_cannot_be_read(
+    home: Home, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    document = {**SEARCH, "design": {**SEARCH["design"], "trials": 3, "pruner": "none"}}
+    first = home.post(document)
+    whole = home.finish(first, lambda: home.carry_on(first))
+    second = home.post({**document, "name": "again"})
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    def look() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Catalog, "card", fail)
+            before = home.experiments.get(second)
+            home.carry_on(second)
+            assert home.experiments.get(second) == before
+        home.carry_on(second)
+
+    found = home.finish(second, look)
+    assert found.trials == whole.trials
+    assert [arm.name for arm in found.arms] == [arm.name for arm in whole.arms]
+    assert len(found.runs) == 3 + 3 * 2
+
+
+def test_a_search_goes_on_while_only_a_small_worker_is_there(home: Home) -> None:
+    search = home.post(SEARCH)
+    home.store.put_worker(a_worker("small").model_copy(update={"memory_bytes": 1}), ttl=60)
+    home.carry_on(search)
+    [trial] = home.experiments.get(search).trials
+    assert trial.problem is None
+
+
+def test_a_winner_that_can_no_longer_be_trained_does_not_take_the_place_of_the_next(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = {**SEARCH, "design": {**SEARCH["design"], "trials": 3, "pruner": "none"}}
+    first = home.post(document)
+    whole = home.finish(first, lambda: home.carry_on(first))
+    best, next_best = home.experiments.record(first).confirmed
+    prepare = LateRecipes.prepare
+    lr = whole.trials[best].parameters["/optimizer/lr"]
+    second = home.post({**document, "name": "again"})
+
+    def refuse_the_best(recipes: LateRecipes, recipe: dict[str, Any]) -> Any:
+        trials = home.experiments.get(second).trials
+        if len(trials) == 3 and recipe["optimizer"]["lr"] == lr:
+            raise dataset_problem("unknown_dataset", "was deleted")
+        return prepare(recipes, recipe)
+
+    monkeypatch.setattr(LateRecipes, "prepare", refuse_the_best)
+    found = home.finish(second, lambda: home.carry_on(second))
+    assert [arm.name for arm in found.arms[3:]] == ["recipe", f"trial {next_best} confirmed"]
+    assert home.experiments.record(second).confirmed == (next_best,)
 
 
 def test_a_search_that_is_paused_creates_no_trial(home: Home) -> None:
