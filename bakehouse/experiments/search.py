@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.experiments.space import Parameters, recipe_at
 from bakehouse.model import JsonObject
 from bakehouse.recipe.problems import Problem, RecipeInvalid
+from bakehouse.recipe.read import read_recipe
 from bakehouse.recipe.recipe import Recipe
 
 REDUCTION = 3
@@ -191,14 +193,26 @@ def is_among_best(value: float, others: Sequence[float]) -> bool:
 
 
 def winners(question: SearchQuestion, trials: Sequence[Trial]) -> tuple[int, ...]:
-    """Returns the numbers of the trials to confirm, the best first; of equal ones the earlier."""
+    """Returns the numbers of the trials to confirm, the best first; of equal ones the earlier. There may be fewer
+    recipes than are asked for."""
     confirm = question.design.confirm
     if confirm is None:
         return ()
     sign = -1 if question.is_higher_better else 1
-    complete = complete_trials(question, trials)
+    complete = first_of_each_recipe(question, complete_trials(question, trials))
     whole = [(sign * trial.value, trial.number) for trial in complete if trial.value is not None]
     return tuple(number for _, number in sorted(whole)[: confirm.top])
+
+
+def first_of_each_recipe(question: SearchQuestion, trials: Sequence[Trial]) -> list[Trial]:
+    """Returns the first trial of each recipe, and none of the recipe that trials change, which is confirmed itself."""
+    found: dict[str, Trial | None] = {question.recipe.group_sha256(): None}
+    for trial in trials:
+        # If only an earlier version accepts it, it cannot be trained again.
+        with suppress(RecipeInvalid):
+            recipe = read_recipe(recipe_at(question.recipe, question.design, trial.parameters))
+            found.setdefault(recipe.group_sha256(), trial)
+    return [trial for trial in found.values() if trial is not None]
 
 
 def complete_trials(question: SearchQuestion, trials: Sequence[Trial]) -> list[Trial]:

@@ -189,8 +189,10 @@ def test_runs_that_others_are_ahead_of_are_ended_and_those_without_the_epoch_are
 def test_the_best_whole_trials_are_confirmed_with_seeds_that_the_search_has_not_seen() -> None:
     question = ask(trials=6, confirm={"top": 3, "seeds": 4})
     values = [0.7, 0.9, math.nan, 0.9, 0.8, None]
+    points = [new.parameters for new in advance(question, [], slots=6).create]
     trials = [
-        Trial(number, {}, "failed" if value is None else "succeeded", value) for number, value in enumerate(values)
+        Trial(number, points[number], "failed" if value is None else "succeeded", value)
+        for number, value in enumerate(values)
     ]
     assert advance(question, trials, slots=1) == Advance(confirm=(1, 3, 4), done=True)
     trials[1] = replace(trials[1], was_pruned=True, values={1: 0.9})
@@ -199,6 +201,24 @@ def test_the_best_whole_trials_are_confirmed_with_seeds_that_the_search_has_not_
     assert advance(replace(question, is_higher_better=False), trials, slots=1).confirm[0] == 0
     assert best_so_far(question, trials) == [(0, 0.7), (1, 0.9)]
     assert confirmation_seeds([1, 3, 70], 4) == [0, 2, 4, 5]
+
+
+def test_a_recipe_that_was_tried_twice_is_confirmed_once_and_the_recipe_itself_not_as_a_winner() -> None:
+    norms = ["none", "batch_norm", {"type": "batch_norm"}, "layer_norm", "group_norm"]
+    space = {"/norm": {"type": "choice", "values": norms}}
+    question = ask(space=space, trials=7, confirm={"top": 4})
+    assert question.recipe.norm.type == "none"
+    tried = [3, 0, 3, 1, 2, 0, 4]
+    values = [0.6, 0.9, 0.7, 0.5, 0.5, 0.9, None]
+    trials = [
+        Trial(number, {"/norm": norm}, "failed" if value is None else "succeeded", value)
+        for number, (norm, value) in enumerate(zip(tried, values, strict=True))
+    ]
+    assert advance(question, trials, slots=1).confirm == (0, 3)
+    trials[0] = replace(trials[0], status="failed", value=None)
+    assert advance(question, trials, slots=1).confirm == (2, 3)
+    only_itself = [Trial(number, {"/norm": 0}, "succeeded", 0.9) for number in range(7)]
+    assert advance(question, only_itself, slots=1) == Advance(done=True)
 
 
 def test_a_search_without_a_trial_that_succeeds_confirms_nothing() -> None:
