@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Literal
 
 import numpy as np
@@ -38,6 +39,8 @@ SMALL_BYTES = 16 << 20
 CHUNK_BYTES = 1 << 20
 UNREADABLE_FLAGS = 0x61
 """The flags of zip entries that are encrypted, strongly encrypted, or patch data."""
+MALFORMED = (ValueError, SyntaxError, TypeError, IndexError, RecursionError, TokenError)
+"""What numpy raises for a header that it cannot read, which is Python's source of a dict."""
 VALUES = {
     **dict.fromkeys("fiu", "numbers"), "b": "truth values", "c": "complex numbers", "M": "dates", "m": "durations",
     "V": "records of several fields", **dict.fromkeys("US", "texts"),
@@ -216,7 +219,7 @@ def _read_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, n
         # Version 3 differs from version 2 only in the encoding of field names, which plain arrays do not have.
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read(stream)
-    except ValueError as error:
+    except MALFORMED as error:
         message = f"{name} is not a numpy array, or it is damaged: save it again with numpy"
         raise UnusableSource(message, member=name) from error
     if dtype.hasobject:

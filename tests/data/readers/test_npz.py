@@ -208,6 +208,26 @@ def test_lying_headers_are_found_before_anything_is_read(tmp_path: Path, entry: 
     assert problem in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "(",
+        "  x\n y",
+        "{[]: 1}",
+        "-" * 5000,
+        "{'descr': '<04', 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': (), 'fortran_order': False, 'shape': (1,)}",
+    ],
+)
+def test_a_header_that_python_cannot_read_is_refused(tmp_path: Path, header: str) -> None:
+    entry = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(8)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", entry)
+        archive.writestr("y.npy", entry)
+    with pytest.raises(UnusableSource, match="x is not a numpy array, or it is damaged"):
+        read_npz(tmp_path / "a.npz")
+
+
 def test_an_entry_that_inflates_too_far_is_refused_unread(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "a.npz", x=np.zeros((300, 8 << 10)), y=np.arange(300) % 2)
     with pytest.raises(UnusableSource, match=r"x is \d+ times as large as its compressed form; at most 100"):

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 
 from bakehouse.data.readers.missing_marks import LOOSE_MARKS, MARKS
+from bakehouse.data.readers.written_dates import DIGITS_FORM
 from bakehouse.plan.inputs import Input
 from bakehouse.plan.script import input_call
 from bakehouse.plurals import listed
@@ -66,6 +67,8 @@ class CellReader:
         if not math.isfinite(number) and isinstance(value, float):
             raise CellRefused(f"{value} is not a number that a model can use: send null if the value is missing")
         if self.column.kind == "date":
+            if self.column.form == DIGITS_FORM and number.is_integer():
+                return self.reader.read(str(int(value)))
             raise CellRefused(f"{value} is not {self.describe()}")
         if not self.column.classes:
             return number

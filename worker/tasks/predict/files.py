@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
@@ -18,7 +19,7 @@ from bakehouse.plan.card import DatasetCard
 from bakehouse.plan.pictures import PictureSize
 from bakehouse.plan.plan import Plan
 from bakehouse.plurals import listed
-from bakehouse.recipe.problems import Problem
+from bakehouse.recipe.problems import Problem, did_you_mean
 from worker.tasks.predict.rows import Array, Inputs, RowReader, RowsRefused
 
 MAX_ARRAY_BYTES = 256 << 20
@@ -79,10 +80,10 @@ def read_npz(reader: RowReader, body: bytes, *, max_rows: int) -> Inputs:
     except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, OSError) as error:
         raise refuse("npz", f"the body is damaged or not an npz file: {error}"[:200]) from error
     if reader.plan.card.columns is not None:
+        check_columns(arrays, reader.known, max_rows)
         return reader.read({"rows": rows_of_columns(arrays)}, max_rows=max_rows)
     x = find_inputs(arrays)
-    if len(x) > max_rows:
-        raise refuse("npz", f"x has {len(x):,} rows; at most {max_rows:,} are allowed (BAKEHOUSE_MAX_PREDICTION_ROWS)")
+    check_count("x", len(x), max_rows)
     if reader.plan.data.lengths is not None:
         return reader.read({"rows": x.tolist()}, max_rows=max_rows)
     return Inputs(reader.cast(with_shape(x, reader.shape)))
@@ -122,11 +123,24 @@ def with_shape(x: Array, shape: tuple[int, ...]) -> Array:
     raise refuse("npz", f"a row of x is {found}, but the model takes rows of {wanted}")
 
 
+def check_columns(arrays: dict[str, Array], known: Sequence[str], max_rows: int) -> None:
+    """Checks that arrays are columns of a table, before they become lists, which take many times their memory."""
+    if len({array.shape for array in arrays.values()}) != 1 or any(array.ndim != 1 for array in arrays.values()):
+        raise refuse("npz", "a table with named columns needs an array for each column, all with one axis as long")
+    for name in arrays:
+        if name not in known:
+            raise refuse("column", f"there is no column {name[:64]}{did_you_mean(name, known)}")
+    check_count("the table", len(next(iter(arrays.values()))), max_rows)
+
+
+def check_count(what: str, rows: int, max_rows: int) -> None:
+    if rows > max_rows:
+        message = f"{what} has {rows:,} rows; at most {max_rows:,} are allowed (BAKEHOUSE_MAX_PREDICTION_ROWS)"
+        raise refuse("npz", message)
+
+
 def rows_of_columns(arrays: dict[str, Array]) -> list[dict[str, Any]]:
     """Returns the rows of a table, of which each column is an array."""
-    lengths = {name: array.shape for name, array in arrays.items()}
-    if len(set(lengths.values())) != 1 or any(array.ndim != 1 for array in arrays.values()):
-        raise refuse("npz", "a table with named columns needs an array for each column, all with one axis as long")
     columns = {name: array.tolist() for name, array in arrays.items()}
     cells = [[cell if cell == cell else None for cell in column] for column in columns.values()]
     return [dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True)]

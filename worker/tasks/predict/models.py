@@ -19,6 +19,7 @@ from bakehouse.runs.migrations import migrate_recipe
 from bakehouse.runs.open_artifacts import open_artifacts
 from bakehouse.settings import Settings
 from bakehouse.tasks.predictions import PredictionRequest
+from worker.attempt.failures import is_out_of_memory
 from worker.attempt.sources import read_trained_recipe, read_weights
 from worker.model.build import build_model
 from worker.tasks.packed_sets import PACKING_SECONDS
@@ -89,6 +90,8 @@ def load_model(request: PredictionRequest, artifacts: Artifacts, catalog: Catalo
         raise CheckpointUnusable(request, message) from error
     # Torch raises RuntimeError if the names or shapes of weights are not those of the model.
     except (RecipeInvalid, SafetensorError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         why = str(error).partition("\n")[0][:300]
         message = f"another version of Bakehouse wrote it, and this version cannot build its model ({why}); predict "
         raise CheckpointUnusable(request, message + "with that version, or retry the run to train it again") from error
