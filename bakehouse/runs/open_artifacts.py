@@ -20,4 +20,5 @@ def open_shared(settings: Settings, _: int) -> Artifacts:
     from bakehouse.store.bucket import Bucket
     from bakehouse.store.copies import CopyLimit
 
-    return SharedArtifacts(settings.artifacts, Bucket(settings), CopyLimit(settings))
+    bucket = Bucket(settings)
+    return SharedArtifacts(settings.artifacts, bucket, CopyLimit(settings, bucket))

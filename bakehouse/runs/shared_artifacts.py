@@ -8,7 +8,6 @@ full keeps nothing from the bucket.
 import hashlib
 import json
 import logging
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,7 +40,7 @@ from bakehouse.runs.errors import LogDamaged, StorageFull, StorageUnavailable
 from bakehouse.store.bucket import Bucket
 from bakehouse.store.bucket_folders import FolderDamaged, delete_folder, fetch_folder, list_folders, put_folder
 from bakehouse.store.bucket_folders import read_folder as read_stored_folder
-from bakehouse.store.copies import CopyLimit
+from bakehouse.store.copies import CopyLimit, mark_used
 from bakehouse.store.errors import StoreAway, StoreRefused
 
 RUNS = "runs"
@@ -95,9 +94,7 @@ class SharedArtifacts(Artifacts):
         """Returns the path of a copy of a checkpoint's weights, which is fetched first if it is not here. There is none
         if the bucket has none. Raises OSError."""
         path = super().checkpoint_path(run_id, sha256)
-        if path.is_file():
-            # What was used last is kept longest.
-            os.utime(path.parent)
+        if mark_used(path.parent) and path.is_file():
             return path
         try:
             self._wait(lambda: fetch_folder(self._bucket, f"{checkpoints_of(run_id)}/{sha256}", path.parent))

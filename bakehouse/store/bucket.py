@@ -115,6 +115,14 @@ class Bucket:
         found = self._ask(lambda: obstore.head(self._store, key))
         return stored_object(found)
 
+    def has(self, key: str) -> bool:
+        """Returns whether there is such an object."""
+        try:
+            self.head(key)
+        except FileNotFoundError:
+            return False
+        return True
+
     def objects(self, prefix: str) -> list[StoredObject]:
         """Lists all objects below a prefix, by key."""
         found = self._ask(lambda: obstore.list(self._store, prefix or None).collect())

@@ -3,6 +3,7 @@ is complete if it has one."""
 
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,8 @@ def fetch_folder(bucket: Bucket, key: str, target: Path, *, name: str = MANIFEST
         for_all(listed.items(), lambda item: fetch_file(bucket, f"{key}/{item[0]}", aside / item[0], item[1]))
         if name == MANIFEST:
             (aside / name).write_bytes(text)
+        # A copy that took long to fetch is new nevertheless.
+        os.utime(aside)
         # Another process may have fetched it at the same time.
         with suppress(OSError):
             aside.rename(target)

@@ -3,7 +3,6 @@ files are always read from the bucket."""
 
 import io
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from bakehouse.store.bucket_folders import (
     put_folder,
 )
 from bakehouse.store.bucket_lock import hold_lock
-from bakehouse.store.copies import CopyLimit
+from bakehouse.store.copies import CopyLimit, mark_used
 from bakehouse.store.errors import StoreAway
 from bakehouse.store.file_store import NAME, FileStore, remove
 
@@ -58,25 +57,18 @@ class BucketStore:
     def _put_file(self, key: str, path: Path) -> bool:
         if path.stat().st_size <= PART_BYTES:
             return self._bucket.create(key, path.read_bytes())
-        if self._exists(key):
+        if self._bucket.has(key):
             return False
         self._bucket.put(key, path)
         return True
 
     def _put_folder(self, key: str, path: Path) -> bool:
-        if self._exists(f"{key}/{HIDDEN_MANIFEST}"):
+        if self._bucket.has(f"{key}/{HIDDEN_MANIFEST}"):
             return False
         paths = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
         listed = {name: {"bytes": file.stat().st_size, "sha256": digest_file(file)} for name, file in paths.items()}
         manifest = json.dumps({"files": listed}, sort_keys=True, indent=1).encode()
         put_folder(self._bucket, key, paths, manifest, name=HIDDEN_MANIFEST)
-        return True
-
-    def _exists(self, key: str) -> bool:
-        try:
-            self._bucket.head(key)
-        except FileNotFoundError:
-            return False
         return True
 
     def open(self, key: str, *, start: int = 0) -> BinaryIO:
@@ -91,10 +83,9 @@ class BucketStore:
         try:
             path = self._copies.local(key)
         except FileNotFoundError:
-            path = self._fetch(key)
-        # What was used last is kept longest.
-        os.utime(path)
-        return path
+            return self._fetch(key)
+        # It may have been deleted in this moment, to make room.
+        return path if mark_used(path) else self._fetch(key)
 
     def _fetch(self, key: str) -> Path:
         path = self._copies.new_path(key)
@@ -103,8 +94,7 @@ class BucketStore:
             fetch_folder(self._bucket, key, target, name=HIDDEN_MANIFEST)
         except FolderDamaged as error:
             raise StoreAway(f"an entry of it is damaged: {error}") from error
-        if self._limit is not None:
-            self._limit.enforce()
+        self.limit_copies()
         return target
 
     def names(self, prefix: str) -> list[str]:
@@ -130,6 +120,11 @@ class BucketStore:
     def clean_up(self, prefix: str, *, older_than_seconds: float) -> None:
         """Deletes what processes of this machine that were killed have left directly below a prefix."""
         self._copies.clean_up(prefix, older_than_seconds=older_than_seconds)
+
+    def limit_copies(self) -> None:
+        """Deletes the copies that were not used for longest, if there are too many; looks at most once a minute."""
+        if self._limit is not None:
+            self._limit.enforce()
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -160,7 +155,7 @@ class BucketStore:
 
     def _below(self, key: str) -> list[StoredObject]:
         found = self._bucket.objects(checked_key(key))
-        return found or ([self._bucket.head(key)] if self._exists(key) else [])
+        return found or ([self._bucket.head(key)] if self._bucket.has(key) else [])
 
 
 class ObjectReader(io.RawIOBase):

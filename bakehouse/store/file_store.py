@@ -92,6 +92,9 @@ class FileStore:
                     if time.time() - path.lstat().st_mtime > older_than_seconds:
                         remove(path)
 
+    def limit_copies(self) -> None:
+        """Does nothing: there are no copies."""
+
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Keeps others from entering a block with the same key; they wait."""

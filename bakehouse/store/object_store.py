@@ -37,6 +37,9 @@ class ObjectStore(Protocol):
     def clean_up(self, prefix: str, *, older_than_seconds: float) -> None:
         """Deletes what processes that were killed have left directly below a prefix."""
 
+    def limit_copies(self) -> None:
+        """Makes room for new copies of entries on this machine, if the store keeps such copies."""
+
     def lock(self, key: str) -> AbstractContextManager[None]:
         """Keeps others from entering a block with the same key; they wait."""
 

@@ -21,4 +21,5 @@ def open_bucket_store(settings: Settings, _: int) -> ObjectStore:
     from bakehouse.store.bucket_store import BucketStore
     from bakehouse.store.copies import CopyLimit
 
-    return BucketStore(Bucket(settings), settings.store_folder, CopyLimit(settings))
+    bucket = Bucket(settings)
+    return BucketStore(bucket, settings.store_folder, CopyLimit(settings, bucket))

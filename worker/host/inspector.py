@@ -27,7 +27,6 @@ from bakehouse.processes import REFUSED, name_this_process
 from bakehouse.runs.patience import OUTAGE
 from bakehouse.runs.store import connect
 from bakehouse.settings import Settings
-from bakehouse.store.copies import CopyLimit
 from bakehouse.store.file_store import remove, sizes
 from bakehouse.store.object_store import ObjectStore
 from bakehouse.store.open_store import open_store
@@ -349,11 +348,9 @@ def main() -> int:
         threading.Thread(target=serve, args=(inspector.inspect_next, inspector.inspections), daemon=True).start()
     for _ in range(FETCHED_AT_ONCE):
         threading.Thread(target=serve, args=(inspector.fetch_next, inspector.fetches), daemon=True).start()
-    limit = CopyLimit(settings)
     while True:
         try:
-            if settings.bucket is not None:
-                limit.enforce()
+            store.limit_copies()
             clean_up(settings, records, store)
         except Exception as error:  # noqa: BLE001 - it is repeated
             traceback.print_exception(error)
