@@ -9,7 +9,7 @@ from bakehouse.data.parsed import quote
 from bakehouse.data.readers.cell_store import Distinct
 from bakehouse.data.readers.missing_marks import LOOSE_MARKS
 from bakehouse.data.readers.written_dates import is_ambiguous, read_dates, write_date
-from bakehouse.data.readers.written_numbers import PLAIN, Style, find_unit, read_numbers
+from bakehouse.data.readers.written_numbers import PLAIN, Style, find_unit, read_numbers, unit_of
 from bakehouse.plurals import count_of
 
 Values = list[float | None]
@@ -84,6 +84,17 @@ def _read_numbers(distinct: Distinct, *, is_comma_likely: bool, place: str) -> R
     if example is not None:
         notes.append(f"{quote(example)} is read as {values[distinct.texts.index(example)]:.15g}")
     return Reading("number", values, notes=tuple(notes), form=f"{style} {unit}".strip())
+
+
+def explain_units(texts: Sequence[str]) -> list[str]:
+    """Says why texts are no numbers, if they all were numbers but for a unit that some of them lack."""
+    units = {text: unit_of(text) for text in texts if text.lower() not in LOOSE_MARKS}
+    if None in units.values() or len(set(units.values()) - {""}) != 1 or "" not in units.values():
+        return []
+    with_unit = next(text for text, unit in units.items() if unit)
+    without = next(text for text, unit in units.items() if not unit)
+    why = f"{quote(with_unit)} has a unit and {quote(without)} has none"
+    return [f"it is treated as text because {why}: write all its numbers in the same way"]
 
 
 def _is_plain(text: str) -> bool:

@@ -11,7 +11,7 @@ from bakehouse.data.errors import UnusableSource
 from bakehouse.data.parsed import quote
 from bakehouse.data.precision import needs_double
 from bakehouse.data.readers.cell_store import CellStore, Distinct
-from bakehouse.data.readers.column_values import Reading, read_values
+from bakehouse.data.readers.column_values import Reading, explain_units, read_values
 from bakehouse.data.readers.written_dates import DIGITS_FORM, write_date
 from bakehouse.plan.card import Column, ColumnKind
 from bakehouse.plurals import count_of
@@ -218,6 +218,7 @@ class ColumnReader:
             )
             where = f"{quote(text)} in {self._store.place} {line}"
             reasons = [*reasons, f"it is treated as text because of {where}, although most of its cells are numbers"]
+        reasons = [*reasons, *explain_units(listed)]
         values = self._store.codes(index)
         notes = (*(f"{quote(name)}: {reason}" for reason in reasons), *self._describe_marks(index, name, CLASS_HINT))
         return Encoded(describe_classes(name, kind, tuple(listed), values), values, notes)

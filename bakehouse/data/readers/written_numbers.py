@@ -29,12 +29,17 @@ WITH_UNIT = re.compile(
     r"[+-]?\s*[0-9][0-9.,' ]*(?:[eE][+-]?[0-9]+)?\s*(?P<unit>[^\W\d_°]{1,6}(?:[/·^-]?[^\W_]{1,6}){0,2}|°[^\W\d_]?)"
 )
 """A number and what it counts, such as 12 kg, 3.5 km/h or 20 °C."""
+MAGNITUDES = frozenset(("k", "m", "b", "g", "t", "bn", "mn", "mio", "mrd", "tsd"))
+"""Units, in lower case, that may multiply the number: 12k is not 12."""
 SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "’": "'", "−": "-", "–": "-"})
 
 
 def read_number(text: str, style: Style, unit: str = "") -> float | None:
-    """Returns the number, or None if the text is none in this style. A unit may follow the number."""
-    match = _NUMBER.fullmatch(text.translate(SPACES).removesuffix(unit))
+    """Returns the number, or None if the text is none in this style. A unit may follow the number; a magnitude must."""
+    plain = text.translate(SPACES)
+    if unit.lower() in MAGNITUDES and not plain.endswith(unit):
+        return None
+    match = _NUMBER.fullmatch(plain.removesuffix(unit))
     if match is None or (match["open"] is None) != (match["close"] is None) or (match["sign"] and match["inner"]):
         return None
     digits = match["digits"].strip()
@@ -52,6 +57,16 @@ def read_numbers(texts: Iterable[str], style: Style, unit: str = "") -> list[flo
 
 
 def find_unit(texts: Sequence[str]) -> str:
-    """Returns the unit that follows most of the texts' numbers, if no other does; else nothing."""
-    units = [match["unit"] for text in texts if (match := WITH_UNIT.fullmatch(text.translate(SPACES)))]
-    return units[0] if len(set(units)) == 1 and 2 * len(units) >= len(texts) else ""
+    """Returns the unit that follows every number among the texts, if it is the same; else nothing: a plain 500 is not
+    more than 10k."""
+    units = {unit_of(text) for text in texts} - {None}
+    (unit,) = units if len(units) == 1 else ("",)
+    return unit or ""
+
+
+def unit_of(text: str) -> str | None:
+    """Returns the unit that follows a number, perhaps an empty one, or None if the text is no number."""
+    match = WITH_UNIT.fullmatch(text.translate(SPACES))
+    if match is not None:
+        return match["unit"]
+    return "" if any(read_number(text, style) is not None for style in _FORMS) else None

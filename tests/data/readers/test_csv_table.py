@@ -216,6 +216,15 @@ CASES = {
     "a unit and gaps": Case(
         lambda i: "n/a" if i % 10 == 5 else f"{i} m²", "number", lambda i: np.nan if i % 10 == 5 else i, missing=6
     ),
+    "a magnitude": Case(lambda i: f"{i}k", "number", lambda i: i),
+    "a magnitude on most cells": Case(
+        lambda i: f"{i}00" if i % 3 == 2 else f"{i}k", "identifier", note="'0k' has a unit and '1100' has none"
+    ),
+    "a magnitude on all cells but one": Case(lambda i: "800000" if i == 7 else f"{i} Mio", "identifier"),
+    "two magnitudes": Case(lambda i: f"{i}{'M' if i % 2 else 'k'}", "identifier"),
+    "a unit on most cells": Case(
+        lambda i: f"{i}" if i % 3 == 2 else f"{i} kg", "identifier", note="'0 kg' has a unit and '11' has none"
+    ),
     "two units": Case(lambda i: f"{i} {'kg' if i % 2 else 'g'}", "identifier"),
     "ordinals": Case(lambda i: f"{i}{'th' if i % 10 > 3 else 'rd'}", "identifier"),
     "no dates": Case(lambda i: f"2024-{i % 20 + 1:02}-01", "category"),

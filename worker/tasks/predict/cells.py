@@ -93,6 +93,8 @@ class CellReader:
                 return f"one of {' and '.join(self.column.classes)}"
             case "category":
                 return "a class"
+            case _ if isinstance(self.reader, readers.WrittenNumber) and self.reader.unit:
+                return f"a number with its unit, as in 12 {self.reader.unit}"
             case _:
                 return "a number"
 
