@@ -1,13 +1,15 @@
 """Adds seeds, variants or values of axes to experiments, and previews what that would train."""
 
+from collections.abc import Sequence
+
 from starlette.concurrency import run_in_threadpool
 
-from bakehouse.experiments.experiment import ExperimentRecord
+from bakehouse.experiments.experiment import ExperimentRecord, ExperimentRun
 from bakehouse.experiments.extension import extend_document, point_into_extension
-from bakehouse.experiments.filling import fill, find_reusable
+from bakehouse.experiments.filling import fill
 from bakehouse.experiments.missing import missing_runs
 from bakehouse.experiments.planning import Place, described, places
-from bakehouse.experiments.requests import reopened
+from bakehouse.experiments.requests import reopened, without_final
 from bakehouse.model import Model
 from bakehouse.recipe.problems import Problem, RecipeInvalid
 from bakehouse.runs.record import Idempotency
@@ -15,7 +17,7 @@ from bakehouse.runs.run import Run
 from bakehouse.runs.wire import Texts
 from service.dependencies import Services
 from service.estimates import TotalSeconds, total_seconds
-from service.experiments import Planned, plan, wake_workers
+from service.experiments import Planned, foresee, plan, wake_workers
 
 
 class ExtensionPreview(Model):
@@ -29,6 +31,8 @@ class ExtensionPreview(Model):
     """Number of runs that are new."""
     reused: int
     """Number of these that were finished before, so that they are not trained again."""
+    reused_reason: str | None = None
+    """The reason why `reused` may be larger, as human-readable text; null if it is exact."""
     seconds: TotalSeconds | None = None
     """The time that the other runs are expected to take together; null if it cannot be predicted."""
     seconds_reason: str | None = None
@@ -51,30 +55,40 @@ async def preview_extension(services: Services, experiment_id: str, posted: obje
     """Returns what an extension would train, without storing anything."""
     record = await run_in_threadpool(services.experiments.record, experiment_id)
     planned = await plan_extension(services, record, posted)
-    added = await run_in_threadpool(added_places, services, record, planned)
-    first = [place for place in added if not place.arm.builds_on]
-    found = await run_in_threadpool(find_reusable, services.experiments, planned.document, first)
-    reused = {place.key for place, run in zip(first, found, strict=True) if run is not None}
+    runs = await run_in_threadpool(services.experiments.runs, record)
+    added = await run_in_threadpool(added_places, record, runs, planned)
+    make_template = await services.preparation.templates()
+    finished = {(run.arm, run.seed, run.fold): run.run for run in runs if run.status == "succeeded"}
+    foresight = await run_in_threadpool(foresee, services.experiments, planned, make_template, added, finished)
     capacity = await services.async_store.capacity()
-    work = [place.template.work for place in added if place.key not in reused]
-    seconds = await run_in_threadpool(total_seconds, work, capacity, record.max_running)
+    new = [place.template.work for place in added if place.key not in foresight.reused]
+    seconds = await run_in_threadpool(total_seconds, new, capacity, record.max_running)
     known = {arm.name for arm in record.arms}
     return ExtensionPreview(
         arms=tuple(arm.name for arm in planned.arms if arm.name not in known),
         seeds=tuple(seed for seed in planned.document.seeds if seed not in record.seeds),
         runs=len(added),
-        reused=len(reused),
+        reused=len(added) - len(new),
+        reused_reason=foresight.reason,
         seconds=seconds,
         seconds_reason=capacity.reason() if seconds is None else None,
     )
 
 
-def added_places(services: Services, record: ExperimentRecord, planned: Planned) -> list[Place]:
-    """Returns the places that an experiment does not have yet, neither with a run nor with one that is to come."""
-    runs = services.experiments.runs(record)
+def added_places(record: ExperimentRecord, runs: Sequence[ExperimentRun], planned: Planned) -> list[Place]:
+    """Returns the places that get a run only by an extension; `runs` are those that the experiment has."""
+    wanted = list(places(planned.arms, planned.document.seeds))
     known = {(run.arm, run.seed, run.fold) for run in runs}
-    known |= {(each.arm, each.seed, each.fold) for each in missing_runs(record, runs)}
-    return [place for place in places(planned.arms, planned.document.seeds) if place.key not in known]
+    coming = {(each.arm, each.seed, each.fold) for each in missing_runs(record, runs) if each.state != "given_up"}
+    created = [
+        ExperimentRun(run="", arm=place.arm.name, seed=place.seed, fold=place.fold, status="queued", reused=False)
+        for place in wanted
+        if not place.arm.builds_on and place.key not in known
+    ]
+    # What builds on a run that has failed is not created by an extension either.
+    after = missing_runs(lengthened(without_final(record), planned), [*runs, *created])
+    given_up = {(each.arm, each.seed, each.fold) for each in after if each.state == "given_up"}
+    return [place for place in wanted if place.key not in known | coming | given_up]
 
 
 async def extend(
@@ -106,19 +120,22 @@ def extended(
     services: Services, before: ExperimentRecord, planned: Planned
 ) -> tuple[ExperimentRecord, list[tuple[Run, Texts]]]:
     """Returns the record with what a longer document adds to it, and the runs that are new."""
-    document = planned.document
     # Otherwise the new runs would be cancelled too.
-    open_record = reopened(before, services.experiments, services.artifacts)
-    record = open_record.model_copy(
+    record = lengthened(reopened(before, services.experiments, services.artifacts), planned)
+    there = {(run.arm, run.seed, run.fold) for run in services.experiments.runs(before)}
+    wanted = places(planned.first_arms, planned.document.seeds)
+    return fill(services.experiments, record, [place for place in wanted if place.key not in there])
+
+
+def lengthened(record: ExperimentRecord, planned: Planned) -> ExperimentRecord:
+    """Returns a record with the arms and seeds of a longer document."""
+    return record.model_copy(
         update={
-            "document": document,
-            "seeds": tuple(document.seeds),
+            "document": planned.document,
+            "seeds": tuple(planned.document.seeds),
             "arms": described(planned.arms, planned.base.recipe),
             "is_complete": planned.first_arms == planned.arms,
             # What a stop or a supervisor has given up is tried again.
             "refused": (),
         }
     )
-    there = {(run.arm, run.seed, run.fold) for run in services.experiments.runs(before)}
-    missing = [place for place in places(planned.first_arms, document.seeds) if place.key not in there]
-    return fill(services.experiments, record, missing)

@@ -1,6 +1,6 @@
 """Makes experiments from posted documents, and acts on all their runs."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -8,16 +8,16 @@ from functools import partial
 from starlette.concurrency import run_in_threadpool
 
 from bakehouse.experiments.deletion import delete_runs
-from bakehouse.experiments.dependents import Foresight, Key, PlanRecipe
+from bakehouse.experiments.dependents import Foresight, Key
 from bakehouse.experiments.designs import invalid
 from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.experiments.errors import IllegalAction
 from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord
 from bakehouse.experiments.filling import fill, find_reusable
 from bakehouse.experiments.missing import missing_runs
-from bakehouse.experiments.planned_arms import PlannedArm, independent_recipe, plan_arms, plan_searched
+from bakehouse.experiments.planned_arms import MakeTemplate, PlannedArm, independent_recipe, plan_arms, plan_searched
 from bakehouse.experiments.planned_runs import NOT_PLANNED
-from bakehouse.experiments.planning import described, metric_of, places, refuse_arms_without_metric
+from bakehouse.experiments.planning import Place, described, metric_of, places, refuse_arms_without_metric
 from bakehouse.experiments.question import Question, count_runs, folds_of, in_first_fold, read_experiment
 from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker
 from bakehouse.experiments.space import check_space
@@ -119,9 +119,8 @@ async def preview(services: Services, posted: object) -> ExperimentPreview:
     """Returns what an experiment would train, without storing anything."""
     planned = await plan(services, posted)
     make_template = await services.preparation.templates()
-    foresight = await run_in_threadpool(
-        foresee, services.experiments, planned, lambda recipe: make_template(recipe, NOT_PLANNED)
-    )
+    wanted = list(places(planned.arms, planned.document.seeds))
+    foresight = await run_in_threadpool(foresee, services.experiments, planned, make_template, wanted, {})
     capacity = await services.async_store.capacity()
     seconds = await run_in_threadpool(expected_seconds, planned, foresight.reused, capacity)
     return ExperimentPreview(
@@ -148,13 +147,20 @@ def expected_seconds(planned: Planned, reused: Container[Key], capacity: Capacit
     return total_seconds(new, capacity, document.max_running)
 
 
-def foresee(experiments: ExperimentStore, planned: Planned, plan_recipe: PlanRecipe) -> Foresight:
-    """Returns which runs of an experiment will be used again."""
+def foresee(
+    experiments: ExperimentStore,
+    planned: Planned,
+    make_template: MakeTemplate,
+    wanted: Sequence[Place],
+    finished: Mapping[Key, str],
+) -> Foresight:
+    """Returns which of the wanted runs of an experiment will be used again; `finished` are those of its runs that have
+    succeeded."""
     find = partial(find_reusable, experiments, planned.document)
-    wanted = list(places(planned.first_arms, planned.document.seeds))
-    reused = {place.key: run for place, run in zip(wanted, find(wanted), strict=True) if run is not None}
-    foresight = Foresight(planned.question, reused, plan_recipe)
-    foresight.look_at_dependents(find)
+    first = [place for place in wanted if not place.arm.builds_on]
+    reused = {place.key: run for place, run in zip(first, find(first), strict=True) if run is not None}
+    foresight = Foresight(planned.question, {**finished, **reused}, lambda recipe: make_template(recipe, NOT_PLANNED))
+    foresight.look_at_dependents(find, {place.key for place in wanted})
     return foresight
 
 

@@ -1,6 +1,6 @@
 """Plans the runs that build on others which are there, and foresees which of them were finished before."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from itertools import product
 
 from bakehouse.data.errors import DatasetNotReady
@@ -42,18 +42,19 @@ class Foresight:
     A run that builds on a new one is new, because its recipe names that run."""
 
     def __init__(self, question: Question, reused: Mapping[Key, str], plan_recipe: PlanRecipe) -> None:
-        """`reused` are the runs of arms that build on no other, by their places."""
+        """`reused` are the runs of arms that build on no other, by their places; of an experiment that is extended
+        also those of its runs that have succeeded."""
         self.reused = dict(reused)
         self._question = question
         self._plan_recipe = plan_recipe
         self._planned = 0
         self._doubtful: set[Key] = set()
 
-    def look_at_dependents(self, find_reusable: FindReusable) -> None:
-        """Finds the runs of arms that build on others."""
+    def look_at_dependents(self, find_reusable: FindReusable, wanted: Container[Key]) -> None:
+        """Finds those of the wanted runs whose arms build on others."""
         for arm in in_order(self._question.arms.arms):
             if arm.builds_on:
-                places = list(self._places(arm))
+                places = list(self._places(arm, wanted))
                 found = zip(places, find_reusable(places), strict=True)
                 self.reused |= {place.key: run for place, run in found if run is not None}
 
@@ -65,9 +66,11 @@ class Foresight:
         count = count_of(len(self._doubtful), "run")
         return f"whether {count} that build on finished ones were finished before is seen when they are created"
 
-    def _places(self, arm: Arm) -> Iterator[Place]:
-        """Yields the runs of an arm of which all sources are there."""
+    def _places(self, arm: Arm, wanted: Container[Key]) -> Iterator[Place]:
+        """Yields the wanted runs of an arm of which all sources are there."""
         for seed, fold in product(self._question.document.seeds, folds_of(self._question.document)):
+            if (arm.name, seed, fold) not in wanted:
+                continue
             keys: dict[str, Key] = {name: (name, seed, fold) for name in builds_on(arm)}
             if not self._doubtful.isdisjoint(keys.values()):
                 self._doubtful.add((arm.name, seed, fold))

@@ -79,7 +79,12 @@ def reopened(record: ExperimentRecord, experiments: ExperimentStore, artifacts: 
     if record.request not in FINAL:
         return record
     carry_out(record, record.request, experiments, artifacts)
-    return record.model_copy(update={"request": None})
+    return without_final(record)
+
+
+def without_final(record: ExperimentRecord) -> ExperimentRecord:
+    """Returns the record without its final request, if it has one."""
+    return record.model_copy(update={"request": None}) if record.request in FINAL else record
 
 
 def command_for(request: Request | None) -> tuple[RequestAction | Resume, frozenset[Status]]:

@@ -1,5 +1,7 @@
 """What is foreseen of runs that build on others, and what cannot be."""
 
+from itertools import product
+
 import pytest
 
 from bakehouse.experiments import dependents
@@ -8,6 +10,8 @@ from bakehouse.experiments.question import Question, read_experiment
 from bakehouse.model import JsonObject
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.runs.template import RunTemplate
+
+ALL = set(product(("grandchild", "student", "teacher", "new"), range(3), [None]))
 
 
 def distilled(arm: str) -> JsonObject:
@@ -32,7 +36,7 @@ def refuse(recipe: JsonObject) -> RunTemplate:
 
 def test_what_builds_on_a_new_run_is_new(question: Question) -> None:
     foresight = Foresight(question, {}, refuse)
-    foresight.look_at_dependents(lambda places: [None for _ in places])
+    foresight.look_at_dependents(lambda places: [None for _ in places], ALL)
     assert (foresight.reused, foresight.reason) == ({}, None)
 
 
@@ -43,8 +47,17 @@ def test_it_says_of_how_many_runs_it_cannot_tell(
     monkeypatch.setattr(dependents, "MAX_FORESEEN", limit)
     teachers: dict[dependents.Key, str] = {("teacher", seed, None): f"run_{seed:012}" for seed in (0, 2)}
     foresight = Foresight(question, teachers, refuse)
-    foresight.look_at_dependents(lambda places: [None for _ in places])
+    foresight.look_at_dependents(lambda places: [None for _ in places], ALL)
     assert foresight.reused == teachers
     assert foresight.reason == (
         "whether 4 runs that build on finished ones were finished before is seen when they are created"
+    )
+
+
+def test_runs_that_are_not_wanted_are_not_counted(question: Question) -> None:
+    teachers: dict[dependents.Key, str] = {("teacher", seed, None): f"run_{seed:012}" for seed in (0, 2)}
+    foresight = Foresight(question, teachers, refuse)
+    foresight.look_at_dependents(lambda places: [None for _ in places], {("student", 2, None)})
+    assert foresight.reason == (
+        "whether 1 run that build on finished ones were finished before is seen when they are created"
     )

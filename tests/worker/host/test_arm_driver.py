@@ -146,6 +146,9 @@ def test_a_student_is_given_up_if_its_teacher_fails_and_created_if_that_is_retri
     assert [(each.arm, each.state, each.run) for each in found.missing] == [
         ("student", "given_up", teacher), ("grandchild", "given_up", teacher),
     ]  # fmt: skip
+    # No extension brings back what builds on a run that has failed.
+    preview = home.post(f"/v1/experiments/{asked}/extend?validate_only=true", {"seeds": 2})
+    assert preview["runs"] == 4
     results = home.results(asked)
     assert (results["finished"], results["runs"]) == (4, 4)
     [student, grandchild] = [arm["failed"] for arm in results["arms"][2:]]
@@ -245,9 +248,13 @@ def test_an_experiment_that_is_ended_creates_no_more_runs(home: Home, action: st
     assert [each.message.rpartition(" ")[2] for each in found.missing] == [
         {"stop": "stopped", "cancel": "cancelled"}[action]
     ]
-    # To extend it opens it again.
+    # To extend it opens it again, and brings back the student that was given up.
+    preview = home.post(f"/v1/experiments/{asked}/extend?validate_only=true", {"seeds": 2})
+    assert (preview["runs"], preview["reused"]) == (4, 0)
     home.post(f"/v1/experiments/{asked}/extend", {"seeds": 2})
     assert [each.state for each in home.carry_on(asked).missing] == ["waiting"]
+    home.train(asked, "teacher")
+    assert len(home.carry_on(asked).runs) == len(found.runs) + preview["runs"]
 
 
 def test_a_paused_experiment_creates_its_runs_when_it_is_resumed(home: Home) -> None:
@@ -280,6 +287,17 @@ def test_teachers_and_students_are_used_again_and_deleted_together(home: Home) -
     again = home.ask(experiment_with(name="again"))
     found = home.carry_on(again)
     assert (found.status, [run.run for run in found.runs]) == ("finished", runs)
+    short = home.ask(experiment_with({"alone": {}, "teacher": VARIANTS["teacher"]}, seeds=1))
+    added = {"seeds": 2, "variants": {"student": VARIANTS["student"], "grandchild": distilled("student")}}
+    preview = home.post(f"/v1/experiments/{short}/extend?validate_only=true", added)
+    # Two runs of the second seed and both students were finished before; the two grandchildren are new.
+    assert (preview["runs"], preview["reused"], preview["reused_reason"]) == (6, 4, None)
+    home.post(f"/v1/experiments/{short}/extend", added)
+    found = home.carry_on(home.carry_on(short).id)
+    assert [run.arm for run in found.runs if not run.reused] == ["grandchild", "grandchild"]
+    home.train(short, "grandchild")
+    home.carry_on(short)
+    home.api.delete(f"/v1/experiments/{short}").raise_for_status()
     deletion = home.api.delete(f"/v1/experiments/{asked}", params={"validate_only": True}).json()
     assert set(deletion["kept"]) == set(runs)
     home.api.delete(f"/v1/experiments/{again}").raise_for_status()
