@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -21,7 +21,7 @@ from bakehouse.tasks.predictions import (
     PredictionRequest,
     pack_message,
     pack_request,
-    unpack,
+    unpack_answers,
 )
 from service.errors import CheckpointNotFound
 from service.task_errors import NoTaskProcess, TaskTimeout, TooManyTasks
@@ -116,33 +116,34 @@ class Predictions:
         if not taken:
             return
         try:
-            answers = await self._exchange([pending.request for pending in taken])
-        except Exception as error:  # noqa: BLE001, every request of the message gets this error
+            await self._exchange(taken)
+        except Exception as error:  # noqa: BLE001, every request that has no answer gets this error
             for pending in taken:
                 if not pending.answer.done():
                     pending.answer.set_exception(error)
-        else:
-            for pending, answer in zip(taken, answers, strict=True):
-                if not pending.answer.done():
-                    pending.answer.set_result(answer)
 
-    async def _exchange(self, requests: Sequence[bytes]) -> list[bytes]:
-        """Returns the answers to the requests of a message."""
+    async def _exchange(self, taken: Sequence[Pending]) -> None:
+        """Sends a message, and gives each request its answer as soon as there is one."""
         await self._check_predictor()
         message_id = secrets.token_hex(16)
-        message = pack_message(message_id, requests)
+        message = pack_message(message_id, [pending.request for pending in taken])
         async with self._redis.pipeline() as pipeline:
             pipeline.rpush(self._keys.predictions(), message)
             # A list that nobody takes from must not stay for ever.
             pipeline.expire(self._keys.predictions(), ALIVE_SECONDS)
             await pipeline.execute()
+        missing = len(taken)
         ends_at = monotonic() + WAIT_SECONDS
         while monotonic() < ends_at:
             reply = await self._redis.blpop([self._keys.answer(message_id)], timeout=LOOK_SECONDS)
-            if reply is not None:
-                answers = reply[1]
-                assert isinstance(answers, bytes)
-                return unpack(answers)
+            if reply is None:
+                continue
+            packed = reply[1]
+            assert isinstance(packed, bytes)
+            missing -= give_answers(taken, unpack_answers(packed))
+            if not missing:
+                return
+            ends_at = monotonic() + WAIT_SECONDS
         await self._redis.lrem(self._keys.predictions(), 1, message)  # type: ignore[arg-type]
         raise TaskTimeout(f"no prediction came within {WAIT_SECONDS} s")
 
@@ -156,3 +157,12 @@ class Predictions:
             raise NoTaskProcess
         if waiting >= MAX_WAITING:
             raise TooManyTasks(MAX_WAITING)
+
+
+def give_answers(taken: Sequence[Pending], answers: Mapping[int, bytes]) -> int:
+    """Gives requests their answers by their places; returns how many these are."""
+    for place, answer in answers.items():
+        # The answer to a client that has gone is cancelled.
+        if not taken[place].answer.done():
+            taken[place].answer.set_result(answer)
+    return len(answers)

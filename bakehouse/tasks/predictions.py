@@ -2,15 +2,17 @@
 is applied to the rows of all of them at once."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from bakehouse.model import Model
 
+MESSAGE_SECONDS = 6
+"""Time after which the predictor begins nothing more of a message, and answers that the rest took too long."""
 PREDICTION_SECONDS = 8
 """Limit on the time of a message; the kernel then ends the predictor, which is started again."""
 WAIT_SECONDS = 10
-"""Time that the service waits for the answers to a message."""
+"""Time that the service waits for the next answers to a message."""
 ANSWER_SECONDS = 30
 """Time after which answers that nobody has collected expire."""
 ALIVE_SECONDS = 15
@@ -91,6 +93,17 @@ def unpack(message: bytes) -> list[bytes]:
 def pack_message(message_id: str, requests: Iterable[bytes]) -> bytes:
     """Returns the message with these requests; its answers are expected under its id."""
     return pack([message_id.encode(), *requests])
+
+
+def pack_answers(answers: Mapping[int, bytes]) -> bytes:
+    """Returns some of the answers to a message, by the places of their requests."""
+    return pack([json.dumps(list(answers)).encode(), *answers.values()])
+
+
+def unpack_answers(packed: bytes) -> dict[int, bytes]:
+    """Returns answers by the places of their requests."""
+    places, *answers = unpack(packed)
+    return dict(zip(json.loads(places), answers, strict=True))
 
 
 def pack_request(head: PredictionRequest, body: bytes) -> bytes:

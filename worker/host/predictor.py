@@ -15,7 +15,14 @@ from bakehouse.runs.keys import Keys
 from bakehouse.runs.patience import OUTAGE, limit_patience
 from bakehouse.runs.store import connect
 from bakehouse.settings import Settings
-from bakehouse.tasks.predictions import ALIVE_SECONDS, ANSWER_SECONDS, PREDICTION_SECONDS, pack, unpack
+from bakehouse.tasks.predictions import (
+    ALIVE_SECONDS,
+    ANSWER_SECONDS,
+    MESSAGE_SECONDS,
+    PREDICTION_SECONDS,
+    pack_answers,
+    unpack,
+)
 from worker.host.jobs import ENDING_PATIENCE_SECONDS, redis_url_of
 from worker.host.task_worker import limit_resources
 from worker.tasks.predict.models import Models
@@ -57,16 +64,17 @@ class Predictor:
             self.reported_at = monotonic()
 
     def answer(self, message: bytes) -> None:
-        """Answers the requests of a message. The kernel ends this process if that takes too long."""
+        """Answers the requests of a message, each as soon as it can be. The kernel ends this process if that takes too
+        long."""
         signal.alarm(PREDICTION_SECONDS)
         message_id, *requests = unpack(message)
-        answers = answer_all(self.models, requests)
-        signal.alarm(0)
         key = self.keys.answer(message_id.decode())
-        with self.redis.pipeline() as pipeline:
-            pipeline.rpush(key, pack(answers))
-            pipeline.expire(key, ANSWER_SECONDS)
-            pipeline.execute()
+        for answers in answer_all(self.models, requests, monotonic() + MESSAGE_SECONDS):
+            with self.redis.pipeline() as pipeline:
+                pipeline.rpush(key, pack_answers(answers))
+                pipeline.expire(key, ANSWER_SECONDS)
+                pipeline.execute()
+        signal.alarm(0)
 
 
 def serve_predictions(settings: Settings) -> None:

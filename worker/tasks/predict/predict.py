@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 import torch
@@ -13,14 +14,17 @@ from bakehouse.model import JsonObject
 from bakehouse.plan.targets import Target
 from bakehouse.recipe.problems import MalformedJson
 from bakehouse.recipe.read import unique_keys
-from bakehouse.tasks.answers import encode_failure, encode_result
-from bakehouse.tasks.predictions import MAX_OUTPUTS, PredictionRequest, unpack_request
+from bakehouse.tasks.answers import TaskFailure, encode_failure, encode_result
+from bakehouse.tasks.predictions import MAX_OUTPUTS, MESSAGE_SECONDS, PredictionRequest, unpack_request
 from worker.data.batches import BATCH_ROWS
 from worker.evaluation.standalone.class_metrics import predicted_classes
 from worker.tasks.failures import failure_of
 from worker.tasks.predict.files import read_npz, read_picture, refuse
 from worker.tasks.predict.models import Models, TrainedModel
 from worker.tasks.predict.rows import Array, Inputs
+
+SLICE_BYTES = 256 << 10
+"""Size of the requests that are answered together: a slow one delays no smaller ones."""
 
 
 @dataclass
@@ -34,22 +38,68 @@ class Asked:
     inputs: Inputs
 
 
-def answer_all(models: Models, requests: Sequence[bytes]) -> list[bytes]:
-    """Returns an answer to each request."""
-    answers: dict[int, bytes] = {}
-    by_checkpoint: dict[str, list[Asked]] = {}
-    for place, request in enumerate(requests):
-        try:
-            asked = read(models, place, request)
-            by_checkpoint.setdefault(asked.request.sha256, []).append(asked)
-        except Exception as error:  # noqa: BLE001 - here a request ends
-            answers[place] = encode_failure(failure_of(error))
-    for group in by_checkpoint.values():
-        try:
-            answers |= predict(group)
-        except Exception as error:  # noqa: BLE001 - here the requests end
-            answers |= {asked.place: encode_failure(failure_of(error)) for asked in group}
-    return [answers[place] for place in range(len(requests))]
+class OutOfTime(Exception):
+    """Raised if a request cannot be answered before the time of its message is over."""
+
+
+def answer_all(models: Models, requests: Sequence[bytes], ends_at: float) -> Iterator[dict[int, bytes]]:
+    """Yields the answers to requests by their places, those that cost little first."""
+    for places in slices_of(requests):
+        answers: dict[int, bytes] = {}
+        by_checkpoint: dict[str, list[Asked]] = {}
+        large: list[Asked] = []
+        for place in places:
+            try:
+                check_time(ends_at)
+                asked = read(models, place, requests[place])
+            except Exception as error:  # noqa: BLE001 - here a request ends
+                answers[place] = fail(error)
+                continue
+            if len(asked.inputs.rows) > BATCH_ROWS:
+                large.append(asked)
+            else:
+                by_checkpoint.setdefault(asked.request.sha256, []).append(asked)
+        for group in by_checkpoint.values():
+            answers |= answer(group, ends_at)
+        if answers:
+            yield answers
+        for asked in large:
+            yield answer([asked], ends_at)
+
+
+def slices_of(requests: Sequence[bytes]) -> Iterator[list[int]]:
+    """Yields the places of requests to answer together, the smallest requests first."""
+    places: list[int] = []
+    size = 0
+    for place in sorted(range(len(requests)), key=lambda place: len(requests[place])):
+        if places and size + len(requests[place]) > SLICE_BYTES:
+            yield places
+            places, size = [], 0
+        places.append(place)
+        size += len(requests[place])
+    yield places
+
+
+def answer(group: Sequence[Asked], ends_at: float) -> dict[int, bytes]:
+    """Returns the answers to requests for one checkpoint, or why there are none."""
+    try:
+        return predict(group, ends_at)
+    except Exception as error:  # noqa: BLE001 - here the requests end
+        return {asked.place: fail(error) for asked in group}
+
+
+def fail(error: Exception) -> bytes:
+    """Returns the answer that an error is."""
+    if isinstance(error, OutOfTime):
+        message = f"this request and those before it took more than {MESSAGE_SECONDS} s"
+        return encode_failure(TaskFailure(code="timeout", message=message))
+    return encode_failure(failure_of(error))
+
+
+def check_time(ends_at: float) -> None:
+    """Raises OutOfTime."""
+    if monotonic() > ends_at:
+        raise OutOfTime
 
 
 def read(models: Models, place: int, request: bytes) -> Asked:
@@ -87,11 +137,11 @@ def parse(body: bytes) -> object:
         raise MalformedJson("a number is too long") from error
 
 
-def predict(group: Sequence[Asked]) -> dict[int, bytes]:
+def predict(group: Sequence[Asked], ends_at: float) -> dict[int, bytes]:
     """Returns the answers to requests for one checkpoint."""
     model = group[0].model
     rows = stack([asked.inputs.rows for asked in group], model.plan.data.padding)
-    outputs = apply(model, torch.from_numpy(np.ascontiguousarray(rows)))
+    outputs = apply(model, torch.from_numpy(np.ascontiguousarray(rows)), ends_at)
     parts = torch.split(outputs, [len(asked.inputs.rows) for asked in group])
     return {
         asked.place: encode_result(json.dumps(describe(asked, part), ensure_ascii=False).encode())
@@ -108,10 +158,14 @@ def stack(parts: Sequence[Array], padding: float) -> Array:
     return np.concatenate(parts)
 
 
-def apply(model: TrainedModel, rows: Tensor) -> Tensor:
-    """Returns the model's outputs, in batches of as many rows as are measured at once."""
+def apply(model: TrainedModel, rows: Tensor, ends_at: float = math.inf) -> Tensor:
+    """Returns the model's outputs, in batches of as many rows as are measured at once. Raises OutOfTime."""
+    outputs = []
     with torch.inference_mode():
-        return torch.cat([model.module(batch) for batch in torch.split(rows, BATCH_ROWS)])
+        for batch in torch.split(rows, BATCH_ROWS):
+            check_time(ends_at)
+            outputs.append(model.module(batch))
+        return torch.cat(outputs)
 
 
 def describe(asked: Asked, outputs: Tensor) -> JsonObject:
