@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from bakehouse.data.catalog import Catalog
 from bakehouse.experiments.errors import ExperimentNotFound
 from bakehouse.experiments.store import EXPERIMENT_ID, ExperimentStore
-from bakehouse.recipe.problems import Problem, did_you_mean
+from bakehouse.recipe.problems import DuplicateKey, Problem, RecipeInvalid, did_you_mean
 from bakehouse.recipe.read import MAX_PROBLEMS, parse_json
 from bakehouse.runs.artifacts import RUN_ID, Artifacts
 from bakehouse.runs.async_store import AsyncStore
@@ -119,6 +119,14 @@ async def read_json_body(request: Request) -> Any:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedContentEncoding
     return parse_json(await request.body())
+
+
+async def read_experiment_body(request: Request) -> Any:
+    """Parses the body as JSON; an arm that is named twice is a problem of the document, not of its syntax."""
+    try:
+        return await read_json_body(request)
+    except DuplicateKey as error:
+        raise RecipeInvalid([error.problem]) from error
 
 
 KEY_HEADER = Header(
@@ -229,6 +237,7 @@ ServicesDep = Annotated[Services, Depends(get_services)]
 RunId = Annotated[str, Depends(check_run_id)]
 ExperimentId = Annotated[str, Depends(check_experiment_id)]
 JsonBody = Annotated[Any, Depends(read_json_body)]
+ExperimentBody = Annotated[Any, Depends(read_experiment_body)]
 IdempotencyKey = Annotated[Idempotency | None, Depends(read_idempotency)]
 Labels = Annotated[list[str], Query(alias="label", description="`key:value`; runs must have all of these labels.")]
 IfNoneMatch = Annotated[str | None, Header(description="ETags of the versions that the client has already.")]

@@ -2,9 +2,11 @@
 
 RecipeError
 ├── MalformedJson       not JSON, or JSON with two meanings
+│   └── DuplicateKey    an object has a key twice
 └── RecipeInvalid       JSON that is not a recipe, or a recipe that cannot be trained
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
@@ -42,6 +44,16 @@ class RecipeError(ValueError):
 
 class MalformedJson(RecipeError):
     """Raised if a text is not JSON, or is JSON with two meanings."""
+
+
+class DuplicateKey(MalformedJson):
+    """Raised if an object of a document has a key twice; `problem` says where."""
+
+    def __init__(self, path: Sequence[str | int]) -> None:
+        key = json.dumps(str(path[-1])[:MAX_NAME_CHARACTERS])
+        message = f"is there twice: keep one, or rename the other to another key than {key}"
+        self.problem = Problem(pointer=pointer(path), code="duplicate_key", message=message)
+        super().__init__(f"duplicate key {key} in an object")
 
 
 class RecipeInvalid(RecipeError):

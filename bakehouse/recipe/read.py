@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from typing import Any, get_origin
 
@@ -18,6 +18,7 @@ from bakehouse.recipe.hints import Index, hint_for_choice, hint_for_field, hint_
 from bakehouse.recipe.ingredient import Ingredient, variants
 from bakehouse.recipe.problems import (
     MAX_NAME_CHARACTERS,
+    DuplicateKey,
     MalformedJson,
     Problem,
     RecipeInvalid,
@@ -50,6 +51,8 @@ PLAIN_MESSAGES = {
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 # `adamw` is short for `adam` and a regularizer, so that its class lacks this field.
 ADAMW_FIELDS = ("weight_decay",)
+Repeated = dict[int, tuple[JsonObject, str]]
+"""Objects with a key that occurs twice, by their ids, which are theirs only while they are kept."""
 BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
@@ -59,16 +62,19 @@ def parse_json(body: bytes | str) -> Any:
 
     Raises MalformedJson if the document is anything else.
     """
+    repeated: Repeated = {}
     try:
         text = body if isinstance(body, str) else body.decode("utf-8")
         document = json.loads(
             text.removeprefix(BYTE_ORDER_MARK),
-            object_pairs_hook=unique_keys,
+            object_pairs_hook=partial(as_object, repeated),
             parse_constant=refuse_constant,
             parse_float=finite_number,
             parse_int=short_int,
         )
         check_size(document)
+        if repeated:
+            raise DuplicateKey(path_of_key(document, repeated))
         # Only encoding finds lone surrogates, which Python's parser accepts.
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
@@ -85,13 +91,33 @@ def parse_json(body: bytes | str) -> Any:
     return document
 
 
-def unique_keys(pairs: list[tuple[str, Any]]) -> JsonObject:
-    """Returns a JSON object as a dict; raises MalformedJson if a key occurs twice."""
+def as_object(repeated: Repeated, pairs: list[tuple[str, Any]]) -> JsonObject:
+    """Returns a JSON object as a dict, and notes a key that occurs twice."""
     result = dict(pairs)
     if len(result) < len(pairs):
-        duplicate = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise MalformedJson(f"duplicate key {json.dumps(duplicate[:MAX_NAME_CHARACTERS])} in an object")
+        repeated[id(result)] = result, Counter(key for key, _ in pairs).most_common(1)[0][0]
     return result
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> JsonObject:
+    """Returns a JSON object as a dict, for parsers that say no places; raises MalformedJson if a key occurs twice."""
+    repeated: Repeated = {}
+    result = as_object(repeated, pairs)
+    for _, key in repeated.values():
+        raise DuplicateKey([key])
+    return result
+
+
+def path_of_key(document: object, repeated: Repeated) -> list[str | int]:
+    """Returns the path of the first key that occurs twice in its object."""
+    waiting: list[tuple[Any, list[str | int]]] = [(document, [])]
+    for node, path in waiting:
+        if id(node) in repeated:
+            return [*path, repeated[id(node)][1]]
+        inside = node.items() if isinstance(node, dict) else enumerate(node)
+        waiting += [(child, [*path, key]) for key, child in inside if isinstance(child, dict | list)]
+    # The object itself was the value of a key that occurs twice, of which the later one counts.
+    raise AssertionError("an object with a key twice is in the document")
 
 
 def refuse_constant(name: str) -> float:

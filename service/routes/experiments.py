@@ -20,6 +20,7 @@ from bakehouse.runs.record import CreatedExperiment
 from bakehouse.runs.run import Priority
 from bakehouse.runs.status import Request as RunRequest
 from service.dependencies import (
+    ExperimentBody,
     ExperimentId,
     IdempotencyKey,
     JsonBody,
@@ -83,7 +84,7 @@ class AblationRequest(Model):
              responses=returns("ExperimentPreview", description="The preview, if `validate_only` is set.")
              | returns("Experiment", 400, 409, 413, 415, 422, 503, status=201))  # fmt: skip
 async def create_experiment(
-    document: JsonBody,
+    document: ExperimentBody,
     services: ServicesDep,
     idempotency: IdempotencyKey,
     validate_only: Annotated[bool, Query(description="Check the experiment and return a preview of it.")] = False,
@@ -180,7 +181,7 @@ def ask_experiment_what_if(experiment_id: ExperimentId, document: JsonBody, serv
              responses=problems(400, 404, 409, 413, 415, 422, 503))  # fmt: skip
 async def extend_experiment(
     experiment_id: ExperimentId,
-    document: JsonBody,
+    document: ExperimentBody,
     services: ServicesDep,
     idempotency: IdempotencyKey,
     validate_only: Annotated[bool, Query(description="Check the extension and return what it would add.")] = False,

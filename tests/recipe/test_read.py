@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonpointer import resolve_pointer
 
 from bakehouse.recipe import problems
-from bakehouse.recipe.problems import MalformedJson, RecipeInvalid
+from bakehouse.recipe.problems import DuplicateKey, MalformedJson, RecipeInvalid
 from bakehouse.recipe.read import MAX_HINTS, MAX_PROBLEMS, parse_json, read_recipe
 from bakehouse.recipe.recipe import Recipe
 from tests.plan.cards import Document
@@ -161,3 +161,18 @@ def test_of_many_problems_only_the_first_have_hints(monkeypatch: pytest.MonkeyPa
         number < MAX_HINTS for number in range(MAX_PROBLEMS)
     ]
     assert MAX_HINTS <= search.call_count <= 3 * MAX_HINTS
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b'{"seed": 1, "seed": 2}', "/seed"),
+        (b'{"variants": {"a": {}, "b": {}, "a": {"norm": 1}}}', "/variants/a"),
+        (b'[1, {"x/y": {"z": 1, "z": {}}}]', "/1/x~1y/z"),
+        (b'{"a": {"b": 1, "b": 2}, "a": {}}', "/a"),
+    ],
+)
+def test_a_key_that_is_there_twice_has_a_place(body: bytes, place: str) -> None:
+    with pytest.raises(DuplicateKey) as caught:
+        parse_json(body)
+    assert caught.value.problem.pointer == place

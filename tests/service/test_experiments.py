@@ -547,3 +547,10 @@ def test_a_new_experiment_wakes_as_many_workers_as_there_are(
         assert redis.llen("rq:queue:bakehouse") == 3
     for name in ("w1", "w2", "w3"):
         worker.store.remove_process(name)
+
+
+def test_an_arm_that_is_named_twice_has_a_place(api: httpx.Client) -> None:
+    body = '{"recipe": {"dataset": "iris"}, "seeds": 2, "design": {"type": "variants", "variants": {"a": {}, "a": {}}}}'
+    answer = api.post("/v1/experiments", content=body, headers={"content-type": "application/json"})
+    [error] = problem(answer, 422, "invalid_recipe")["errors"]
+    assert (error["pointer"], error["code"]) == ("/design/variants/a", "duplicate_key")
