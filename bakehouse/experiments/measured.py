@@ -114,7 +114,7 @@ def measure(place: PlacedRun, fields: Mapping[str, str], *, metric: str, reused:
     members = (f'"{name}":{fields.get(name, "null")}' for name in READ)
     run = json.loads("{" + ",".join(members) + "}")
     best, failure, provenance = run["best"], run["failure"], run["provenance"]
-    metrics = {best["monitor"]: best["value"], **best["metrics"]} if best else {}
+    metrics = metrics_of(best) if best else {}
     return MeasuredRun(
         arm=place.arm,
         seed=place.seed,
@@ -131,6 +131,11 @@ def measure(place: PlacedRun, fields: Mapping[str, str], *, metric: str, reused:
         data=provenance["dataset_fingerprint"] if provenance else run["dataset_fingerprint"],
         reused=reused,
     )
+
+
+def metrics_of(best: JsonObject) -> dict[str, float | None]:
+    """Returns the metrics of the best epoch of a run, from its field `best`."""
+    return {best["monitor"]: best["value"], **best["metrics"]}
 
 
 def arm_facts(
