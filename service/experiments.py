@@ -14,16 +14,18 @@ from bakehouse.experiments.document import ExperimentDocument, Search
 from bakehouse.experiments.errors import IllegalAction
 from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord
 from bakehouse.experiments.filling import fill, find_reusable
+from bakehouse.experiments.measured import is_loss
 from bakehouse.experiments.missing import missing_runs
 from bakehouse.experiments.planned_arms import MakeTemplate, PlannedArm, independent_recipe, plan_arms, plan_searched
 from bakehouse.experiments.planned_runs import NOT_PLANNED
 from bakehouse.experiments.planning import Place, described, metric_of, places, refuse_arms_without_metric
 from bakehouse.experiments.question import Question, count_runs, folds_of, in_first_fold, read_experiment
 from bakehouse.experiments.requests import FINAL, carry_out, refuse_weaker
-from bakehouse.experiments.space import check_space
+from bakehouse.experiments.space import check_losses, check_space
 from bakehouse.experiments.store import ExperimentStore, new_experiment_id
 from bakehouse.experiments.supervisors import CANNOT_SEARCH
 from bakehouse.model import JsonObject, Model
+from bakehouse.plan.heads import monitors
 from bakehouse.prepare import Prepared, new_template
 from bakehouse.runs.durations import Capacity
 from bakehouse.runs.errors import ExperimentChanged, SourceRunDeleted
@@ -111,6 +113,9 @@ async def plan_search(
     check = partial(check_space, prepare=lambda recipe: prepare(in_first_fold(recipe, document)))
     await run_in_threadpool(check, design, question.recipe)
     metric = metric_of(document, question.recipe, prepared.plan)
+    if is_loss(metric):
+        others = [name for name in monitors(prepared.plan.data.targets) if not is_loss(name)]
+        await run_in_threadpool(check_losses, design, question.recipe, metric, others)
     template = new_template(prepared)
     return Planned(question, template.planned, template.work, (), metric)
 

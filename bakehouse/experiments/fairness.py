@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bakehouse.experiments.answer import ArmResult, Caution
-from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion, MeasuredRun
+from bakehouse.experiments.measured import ArmFacts, ComparisonQuestion, MeasuredRun, is_loss
 from bakehouse.plurals import count_of, listed
 
 FEW = 3
@@ -15,7 +15,7 @@ Runs = Mapping[str, Sequence[MeasuredRun]]
 def objective_problem(facts: ArmFacts, baseline: ArmFacts, metric: str) -> str | None:
     """Returns in words why the losses of two arms cannot be compared, or None if they can."""
     is_known = facts.has_runs and baseline.has_runs
-    if not is_known or not metric.endswith("_loss") or facts.objective == baseline.objective:
+    if not is_known or not is_loss(metric) or facts.objective == baseline.objective:
         return None
     return (
         f"The objective is not that of {baseline.name!r}, so that their losses have different scales; "

@@ -158,15 +158,21 @@ def arm_facts(
         is_trial=is_trial,
         was_pruned=was_pruned,
         split=json.dumps([dataset.get(name) for name in SPLIT_FIELDS]),
-        objective=objective_text(recipe.objective.model_dump(mode="json", include={"loss", "tasks"})),
+        objective=objective_text(recipe),
         monitor=recipe.evaluation.monitor,
         budget=budget_text(recipe),
     )
 
 
-def objective_text(objective: JsonObject) -> str:
+def is_loss(metric: str) -> bool:
+    """Returns whether a metric has the scale of the objective."""
+    return metric.endswith("_loss")
+
+
+def objective_text(recipe: Recipe) -> str:
     """Returns what decides the scale of the validation loss. Smoothing, weights, adversaries and teachers do not:
     validation is without them."""
+    objective = recipe.objective.model_dump(mode="json", include={"loss", "tasks"})
     # Without a loss, the usual one of the task is meant, so that its name says the same.
     loss = "usual" if objective["loss"] in USUAL_LOSSES else objective["loss"]
     return json.dumps([loss, objective["tasks"]])

@@ -10,6 +10,7 @@ from typing import Any
 from jsonpointer import JsonPointer
 
 from bakehouse.experiments.document import Choice, Integer, LogUniform, Search, Uniform
+from bakehouse.experiments.measured import objective_text
 from bakehouse.model import JsonObject
 from bakehouse.recipe.problems import Problem, RecipeInvalid, nearest_names, path_of, pointer
 from bakehouse.recipe.read import LARGEST_EXACT, read_recipe
@@ -112,6 +113,40 @@ def check_space(design: Search, recipe: Recipe, prepare: Prepare) -> None:
         found = list(islice(bad_values(design, recipe, prepare), MAX_PROBLEMS))
     if found:
         raise RecipeInvalid(found)
+
+
+def check_losses(design: Search, recipe: Recipe, metric: str, others: Sequence[str]) -> None:
+    """Refuses values with which the loss has another scale, for a search that ranks its trials by a loss; `others` are
+    the metrics that it could choose. Raises RecipeInvalid with pointers into the experiment's document."""
+    found = [
+        Problem(
+            pointer=checked.source,
+            code="conflict",
+            message=f"with {json.dumps(checked.value)} the loss has another scale, so that {metric} cannot rank the "
+            f"trials; choose another /metric, such as {others[0]!r}",
+        )
+        for checked in other_losses(design, recipe)
+    ]
+    if found:
+        raise RecipeInvalid(found[:MAX_PROBLEMS])
+
+
+def other_losses(design: Search, recipe: Recipe) -> Iterator[Checked]:
+    """Yields the values that change the scale of the loss; of a range only the first one."""
+    for place, space in design.space.items():
+        if path_of(place)[0] != "objective":
+            continue
+        for checked in checked_values(place, space):
+            if any(changes_loss(recipe, around, checked) for around in values_around(design, place)):
+                yield checked
+                if not isinstance(space, Choice):
+                    break
+
+
+def changes_loss(recipe: Recipe, around: Mapping[str, object], checked: Checked) -> bool:
+    before = read_recipe(with_values(recipe, around))
+    after = read_recipe(with_values(recipe, {**around, checked.place: checked.value}))
+    return objective_text(before) != objective_text(after)
 
 
 def bad_ranges(design: Search) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bakehouse.experiments.document import Search
-from bakehouse.experiments.space import check_space, find_place, recipe_at
+from bakehouse.experiments.space import check_losses, check_space, find_place, recipe_at
 from bakehouse.model import JsonObject
 from bakehouse.recipe.problems import RecipeInvalid
 from bakehouse.recipe.read import read_recipe
@@ -117,3 +117,17 @@ def test_the_recipe_of_a_point_has_its_values_the_outer_ones_first() -> None:
 def test_a_place_may_leave_out_the_index_of_the_only_item() -> None:
     document = read_recipe(RECIPE).canonical()
     assert find_place(document, "/dropout/rate") == find_place(document, "/dropout/0/rate") == ["dropout", 0, "rate"]
+
+
+def test_a_range_that_changes_the_scale_of_the_loss_cannot_be_ranked_by_it() -> None:
+    recipe = read_recipe({**RECIPE, "objective": {"tasks": [{"target": "parity", "weight": 0.5}]}})
+    with pytest.raises(RecipeInvalid) as refused:
+        check_losses(
+            a_design({"/objective/tasks/0/weight": uniform(0.5, 1), "/dropout": uniform(0, 0.5)}),
+            recipe,
+            "validation_loss",
+            ["validation_accuracy"],
+        )
+    [problem] = refused.value.problems
+    assert problem.pointer == "/design/space/~1objective~1tasks~10~1weight/high"
+    assert "choose another /metric, such as 'validation_accuracy'" in problem.message

@@ -95,6 +95,22 @@ def test_a_search_that_cannot_be_answered_is_refused_and_nothing_is_stored(
     assert len(api.get("/v1/experiments").json()["data"]) == before
 
 
+def test_trials_with_other_losses_are_ranked_only_by_a_metric_that_is_no_loss(api: httpx.Client) -> None:
+    space = {"/objective/loss": {"type": "choice", "values": ["squared_error", "poisson"]}}
+    # What a search with numbers as targets compares by default is the loss.
+    document = {**with_space(space), "recipe": {"dataset": "diabetes", "architecture": "mlp"}}
+    path = "/v1/experiments?validate_only=true"
+    [error] = problem(api.post(path, json=document), 422, "invalid_recipe")["errors"]
+    assert error["pointer"] == "/design/space/~1objective~1loss/values/1"
+    assert "choose another /metric, such as " in error["message"]
+    advised = error["message"].rpartition("such as ")[2].strip("'")
+    smoothing = {"/objective/label_smoothing": {"type": "choice", "values": [None, 0.1]}}
+    # Validation is without smoothing.
+    smoothed = {**with_space(smoothing), "metric": "validation_loss"}
+    for accepted in ({**document, "metric": advised}, smoothed):
+        assert api.post(path, json=accepted).status_code == 200
+
+
 def test_a_search_that_no_supervisor_can_carry_on_says_so_and_a_new_one_is_refused(
     api: httpx.Client, worker: FakeWorker, redis_server: str
 ) -> None:
