@@ -8,7 +8,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -20,9 +20,10 @@ from starlette.requests import Request
 from starlette.types import Scope as AsgiScope
 
 from bakehouse.access.api_key import KEY, ApiKey, KeyTable
-from bakehouse.access.errors import HashKeyUnusable
-from bakehouse.access.hash_key import HOME, HashKey, read_hash_key
+from bakehouse.access.errors import HashKeyUnusable, SeenKeysUnusable
+from bakehouse.access.hash_key import FILE, HOME, HashKey, read_hash_key
 from bakehouse.access.scope import Scope, permits
+from bakehouse.access.seen_keys import remember_keys, were_keys_seen
 from bakehouse.access.store import ApiKeyStore
 from bakehouse.runs.async_store import SharedReading
 from bakehouse.settings import Settings, is_loopback
@@ -39,6 +40,11 @@ MAX_AGE_SECONDS = 5.0
 SESSION_SECONDS = 7 * 86_400
 NO_HASH = "0" * 64
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+UNREADABLE = "the API keys cannot be read"
+NO_FILE = (
+    "no API key is accepted: there are keys in Redis, but no {path}, with which they are checked. Copy that file from "
+    "the BAKEHOUSE_HOME in which the keys were created; if it is lost, `bakehouse keys off` deletes all keys."
+)
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +81,8 @@ class Access:
         self._failures = FailureLimit(settings)
         self._hash_key: HashKey | None = None
         self._has_hash_file = True
+        self._were_keys_seen = False
+        self._logged: frozenset[str] = frozenset()
         self._table: KeyTable | None = None
         self._read_at = 0.0
         self._ended_here: set[str] = set()
@@ -104,23 +112,53 @@ class Access:
     def read(self) -> None:
         """Reads the keys; raises RedisError."""
         began = time.monotonic()
+        problems = []
         try:
             self._hash_key = read_hash_key(self._settings.home)
             self._has_hash_file = self._hash_key is not None
         except HashKeyUnusable as error:
-            log.error("%s", error)
+            problems.append(str(error))
             self._hash_key = None
             self._has_hash_file = True
+        # In the other order, the file could be made again just after `bakehouse keys off` has deleted it.
+        self._were_keys_seen = were_keys_seen(self._settings.home)
         self._table = self._store.read()
         self._read_at = began
+        if self._table.keys:
+            problems += self._remember_keys()
+        self._log_new(problems)
+
+    def _remember_keys(self) -> list[str]:
+        """Notes in the home that there are keys; returns what is wrong there."""
+        problems = []
+        if not self._has_hash_file:
+            problems.append(NO_FILE.format(path=self._settings.home / FILE))
+        if not self._were_keys_seen:
+            try:
+                remember_keys(self._settings.home)
+            except SeenKeysUnusable as error:
+                problems.append(str(error))
+        return problems
+
+    def _log_new(self, problems: Iterable[str]) -> None:
+        """Logs the problems that the last reading did not have."""
+        found = frozenset(problems)
+        for problem in found - self._logged:
+            log.error("%s", problem)
+        self._logged = found
 
     # Requests
 
     @property
     def is_open(self) -> bool:
-        """Whether requests need no key, because there is none. A lost Redis does not open a service that has keys."""
-        has_keys = self._has_hash_file or (self._table is not None and bool(self._table.keys))
-        return self._may_be_open and not has_keys
+        """Whether requests need no key, because there is none. A service that could not ask Redis yet is not open, and
+        a lost Redis does not open one that had keys."""
+        return self._may_be_open and self._table is not None and not self.has_keys
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether there are or were keys, as far as is known."""
+        return self._has_hash_file or self._were_keys_seen or (self._table is not None and bool(self._table.keys))
 
     @property
     def may_have_active_keys(self) -> bool:
@@ -150,9 +188,12 @@ class Access:
         self._connections.pop(scope["extensions"][TRANSPORT], None)
 
     async def identify(self, request: Request) -> Identity | None:
-        """Returns whose request this is; None if it presents nothing. Raises Unauthorized or TooManyFailures."""
+        """Returns whose request this is; None if it presents nothing. Raises Unauthorized or TooManyFailures, and
+        RedisError if nobody knows yet whether it needs a key."""
         credentials = read_credentials(request.scope, self.cookie_name)
         if credentials.are_missing:
+            if self._table is None and not self.has_keys:
+                raise RedisConnectionError(UNREADABLE)
             return None
         return await self.authenticate(request, credentials)
 
@@ -174,7 +215,7 @@ class Access:
 
     def _find(self, credentials: Credentials) -> Identity | None:
         if self._age() > MAX_AGE_SECONDS or self._table is None:
-            raise RedisConnectionError("the API keys cannot be read")
+            raise RedisConnectionError(UNREADABLE)
         if self._hash_key is None or credentials.are_malformed:
             return None
         if credentials.bearer is None:

@@ -112,7 +112,7 @@ def main() -> int:
 
 def serve(settings: Settings, services: Services) -> None:
     """Serves HTTP until a signal ends the process."""
-    if not is_loopback(settings.host) and services.access.is_open:
+    if not is_loopback(settings.host) and not services.access.has_keys:
         print(f"INSECURE: anybody who can reach {settings.host}:{settings.port} can use this service.", file=sys.stderr)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     raise_limit_on_files()

@@ -2,6 +2,7 @@
 
 AccessError
 ├── HashKeyUnusable   the file in BAKEHOUSE_HOME cannot be read or written
+├── SeenKeysUnusable  the file that remembers in BAKEHOUSE_HOME that there were keys cannot be written or deleted
 ├── KeyUnknown        there is no key with this id
 ├── KeyEnded          the key is revoked or expired, so that it cannot be rotated
 ├── KeysUnreachable   Redis does not answer, or refuses the command
@@ -22,6 +23,16 @@ class HashKeyUnusable(AccessError):
         super().__init__(
             f"{path} cannot be used ({why}): it holds the secret without which no API key can be checked. Restore it "
             "from a backup; if it is lost, `bakehouse keys off` deletes all keys, and new ones can be created."
+        )
+
+
+class SeenKeysUnusable(AccessError):
+    """Raised if the file that remembers that there were keys cannot be written or deleted."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{path} cannot be written or deleted ({why}): it remembers that there were API keys, so that the service "
+            "asks for one even if Redis loses them. Make the folder writable."
         )
 
 

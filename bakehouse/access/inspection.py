@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bakehouse.access.api_key import KeyTable
 from bakehouse.access.errors import HashKeyUnusable, KeysUnreachable
 from bakehouse.access.hash_key import HashKey, read_hash_key
+from bakehouse.access.seen_keys import were_keys_seen
 from bakehouse.access.store import open_key_store
 from bakehouse.settings import Settings
 
@@ -20,6 +21,8 @@ class AccessState:
     """All keys; None if Redis cannot be asked."""
     hash_key: HashKey | None = None
     """The secret of the home; None if there is none."""
+    were_keys_seen: bool = False
+    """Whether the home remembers that there were keys."""
     problem: str | None = None
     """Why the secret cannot be read."""
 
@@ -34,7 +37,8 @@ def inspect_access(settings: Settings, redis_url: str | None) -> AccessState:
         except KeysUnreachable as error:
             log.warning("%s", error)
     try:
-        return AccessState(table=table, hash_key=read_hash_key(settings.home))
+        hash_key = read_hash_key(settings.home)
+        return AccessState(table=table, hash_key=hash_key, were_keys_seen=were_keys_seen(settings.home))
     except HashKeyUnusable as error:
         log.warning("%s", error)
         return AccessState(table=table, problem="the file api_keys.secret in BAKEHOUSE_HOME cannot be used")

@@ -11,6 +11,7 @@ from bakehouse.access.api_key import MAX_NAME_CHARACTERS, ApiKey, KeyTable, Stor
 from bakehouse.access.errors import HashKeyUnusable
 from bakehouse.access.hash_key import delete_hash_key, hash_key_for_a_new_key, read_hash_key, require_hash_key
 from bakehouse.access.scope import SCOPES, Scope
+from bakehouse.access.seen_keys import forget_keys
 from bakehouse.access.store import ApiKeyStore, open_key_store
 from bakehouse.cli.home.redis_server import redis_server, running_redis_url
 from bakehouse.cli.output import rows_as_json, to_json
@@ -111,8 +112,9 @@ def turn_keys_off(*, is_sure: bool) -> None:
     settings = Settings()
     with open_keys(settings) as store:
         store.delete_all()
-        # The file goes last: while it is there, nobody gets in.
+        # The files go last: while one is there, nobody gets in.
         delete_hash_key(settings.home)
+        forget_keys(settings.home)
     say("all keys are deleted: within 5 s, a service on 127.0.0.1 asks for none; on another address, it does not start")
 
 

@@ -23,7 +23,7 @@ def check_access(inspection: Inspection) -> Row | None:
         return error(NAME, "no secret", problem, fix)
     if access.table is None:
         return None
-    if access.hash_key is None and not access.table.keys:
+    if access.hash_key is None and not access.table.keys and not access.were_keys_seen:
         return check_without_keys(inspection)
     return check_keys(access, access.table)
 

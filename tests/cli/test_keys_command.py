@@ -112,9 +112,10 @@ def test_the_first_key_needs_neither_a_service_nor_a_redis_that_runs(tmp_path: P
     assert "revoked" in bakehouse("keys", "revoke", rotated.stdout.partition(".")[0], home=home).stdout
     rows = json.loads(bakehouse("keys", "list", "--json", home=home).stdout)["data"]
     assert [row["status"] for row in rows] == ["revoked", "revoked"]
+    (tmp_path / "home" / "api_keys.seen").touch()
     assert bakehouse("keys", "off", "--yes", home=home).returncode == 0
     assert json.loads(bakehouse("keys", "list", "--json", home=home).stdout)["data"] == []
-    assert not (tmp_path / "home" / "api_keys.secret").exists()
+    assert not [*(tmp_path / "home").glob("api_keys.*")]
 
 
 @pytest.fixture

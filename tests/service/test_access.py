@@ -463,6 +463,52 @@ def test_while_redis_is_away_nobody_gets_in_and_afterwards_everybody_does(tmp_pa
         stop_redis(server)
 
 
+def test_a_service_that_could_not_read_its_keys_yet_is_not_open(tmp_path: Path) -> None:
+    folder, home = tmp_path / "redis", tmp_path / "home"
+    folder.mkdir()
+    home.mkdir()
+    service = start_service(socket_url(folder), home)
+    paths = ("/v1/cookbook", "/v1/session", "/v1/runs")
+    try:
+        with httpx.Client(base_url=service.url, timeout=20, trust_env=False, verify=NO_CERTIFICATES) as client:
+            assert [status_of(client, path) for path in paths] == [503] * 3
+            assert problem(client.get("/v1/cookbook"), 503)["type"] == "/problems/redis_unavailable"
+            assert status_of(client, "/healthz/live") == 200
+            server = start_redis(folder)
+            try:
+                wait_until(lambda: [status_of(client, path) for path in paths] == [200] * 3)
+            finally:
+                stop_redis(server)
+    finally:
+        service.end()
+
+
+def test_a_home_without_the_secret_of_the_keys_says_so_once_and_stays_closed(
+    redis_folder: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    url = f"{socket_url(redis_folder)}?db=4"
+    with Redis.from_url(url) as redis:
+        store = ApiKeyStore(redis)
+        store.create(make_hash_key(tmp_path), name="x", scopes=("admin",), seconds=None)
+        service = start_service(url, home)
+        try:
+            with httpx.Client(base_url=service.url, trust_env=False, verify=NO_CERTIFICATES) as client:
+                assert client.get("/v1/runs").status_code == 401
+                assert (home / "api_keys.seen").stat().st_mode & 0o777 == 0o600
+                redis.flushdb()
+                # Long enough for two readings.
+                time.sleep(5.0)
+                assert client.get("/v1/runs").status_code == 401
+        finally:
+            service.end()
+        assert (home / LOG).read_text().count(f"no {home / 'api_keys.secret'}, with which they are checked") == 1
+        restarted = Access(Settings(home=home, redis_url=url), store)
+        restarted.read()
+        assert not restarted.is_open
+
+
 def test_another_address_than_loopback_needs_a_key_that_is_accepted(redis_folder: Path, tmp_path: Path) -> None:
     url = f"{socket_url(redis_folder)}?db=2"
     settings = Settings(home=tmp_path, redis_url=url, host="0.0.0.0")
