@@ -20,13 +20,14 @@ import zstandard
 from bakehouse.runs.errors import LogDamaged, StorageFull, StorageUnavailable, storage_error
 from bakehouse.runs.run import Run
 from bakehouse.store.file_store import FileStore
+from bakehouse.store.object_store import MARKER
 
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 # Folders with this suffix are half written or half deleted: readers skip them, and `sweep` removes them.
 UNFINISHED = ".tmp"
 LOG = "log.jsonl.zst"
-MARKER = "marker"
+
 # Disk space that must stay free for logs and for Redis's own files.
 RESERVE_BYTES = 64 << 20
 

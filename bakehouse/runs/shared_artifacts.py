@@ -18,7 +18,6 @@ from typing import TypeVar
 from bakehouse.runs.artifacts import (
     LOG,
     MANIFEST,
-    MARKER,
     RESUME_STATE,
     RUN_ID,
     SHA256,
@@ -42,6 +41,7 @@ from bakehouse.store.bucket_folders import FolderDamaged, delete_folder, fetch_f
 from bakehouse.store.bucket_folders import read_folder as read_stored_folder
 from bakehouse.store.copies import CopyLimit, mark_used
 from bakehouse.store.errors import StoreAway, StoreRefused
+from bakehouse.store.object_store import MARKER
 
 RUNS = "runs"
 PROBE = "probe"

@@ -23,6 +23,7 @@ from bakehouse.store.bucket_lock import hold_lock
 from bakehouse.store.copies import CopyLimit, mark_used
 from bakehouse.store.errors import StoreAway
 from bakehouse.store.file_store import NAME, FileStore, remove
+from bakehouse.store.object_store import MARKER
 
 LOCKS = "locks"
 PROBE = "probe"
@@ -106,7 +107,9 @@ class BucketStore:
         freed = delete_folder(self._bucket, checked_key(key))
         if not freed:
             freed = self._delete_file(key)
-        self._copies.delete(key)
+        # Without a marker, a service may still be copying the home into the bucket: then they are no copies.
+        if self._bucket.has(MARKER):
+            self._copies.delete(key)
         return freed
 
     def _delete_file(self, key: str) -> int:

@@ -8,6 +8,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+MARKER = "marker"
+"""What names the store: written last when a home is copied into it."""
+
 
 class ObjectStore(Protocol):
     """Keeps files and folders under keys. `FileStore` does so in a folder; other backends need the same methods."""

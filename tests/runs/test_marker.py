@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from bakehouse.runs.artifacts import MANIFEST, MARKER, Artifacts
+from bakehouse.runs.artifacts import MANIFEST, Artifacts
 from bakehouse.runs.errors import FolderNotShared, MarkerDamaged, MarkerNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import check_folder, register_folder
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
+from bakehouse.store.object_store import MARKER
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from bakehouse.store.bucket import PART_BYTES, Bucket
 from bakehouse.store.bucket_folders import HIDDEN_MANIFEST
 from bakehouse.store.bucket_store import BucketStore
 from bakehouse.store.errors import StoreAway
+from bakehouse.store.object_store import MARKER
 from tests.bucket_server import BucketServer, run_bucket
 
 
@@ -23,7 +24,9 @@ def server() -> Iterator[BucketServer]:
 
 @pytest.fixture
 def bucket(server: BucketServer, tmp_path: Path) -> Bucket:
-    return Bucket(server.settings(tmp_path / "home", "/prefix"))
+    bucket = Bucket(server.settings(tmp_path / "home", "/prefix"))
+    bucket.create(MARKER, b"{}")
+    return bucket
 
 
 @pytest.fixture
@@ -84,6 +87,17 @@ def test_a_folder_is_put_once_and_read_everywhere(here: BucketStore, there: Buck
     assert there.delete("packed") > 7
     with pytest.raises(FileNotFoundError):
         there.local("packed/x")
+
+
+def test_the_only_copies_of_a_home_that_is_being_copied_stay(here: BucketStore, bucket: Bucket) -> None:
+    put_folder(here, "packed/x", data=b"1")
+    bucket.delete([MARKER])
+    assert here.delete("packed/x") > 0
+    assert (here.local("packed/x") / "data").read_bytes() == b"1"
+    bucket.create(MARKER, b"{}")
+    here.delete("packed/x")
+    with pytest.raises(FileNotFoundError):
+        here.local("packed/x")
 
 
 def test_a_folder_without_its_manifest_is_not_there(here: BucketStore, there: BucketStore, bucket: Bucket) -> None:

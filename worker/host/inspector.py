@@ -25,7 +25,7 @@ from bakehouse.data.source_formats import ending_of
 from bakehouse.data.uploaded import Manifest, digest_packed, publish, source_key
 from bakehouse.processes import REFUSED, name_this_process
 from bakehouse.runs.patience import OUTAGE
-from bakehouse.runs.store import connect
+from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
 from bakehouse.store.file_store import remove, sizes
 from bakehouse.store.object_store import ObjectStore
@@ -38,6 +38,7 @@ from bakehouse.uploads.records import DatasetRecords
 from worker.host.fetching import fetch
 from worker.host.housekeeping import clean_up
 from worker.host.owner import is_dead, this_process
+from worker.host.store_check import wait_for_store
 
 # A data set that takes long does not keep the others waiting.
 AT_ONCE = 2
@@ -340,8 +341,11 @@ def main() -> int:
         print("BAKEHOUSE_REDIS_URL is not set: this process needs the address of Redis", file=sys.stderr)
         return REFUSED
     name_this_process("bakehouse-data")
-    records = DatasetRecords(connect(settings.redis_url, patient=True), settings)
+    redis = connect(settings.redis_url, patient=True)
+    records = DatasetRecords(redis, settings)
+    runs = Store(redis)
     store = open_store(settings)
+    wait_for_store(settings, runs)
     inspector = Inspector(settings, records, store)
     # They end with this process.
     for _ in range(AT_ONCE):
@@ -350,6 +354,7 @@ def main() -> int:
         threading.Thread(target=serve, args=(inspector.fetch_next, inspector.fetches), daemon=True).start()
     while True:
         try:
+            wait_for_store(settings, runs)
             store.limit_copies()
             clean_up(settings, records, store)
         except Exception as error:  # noqa: BLE001 - it is repeated

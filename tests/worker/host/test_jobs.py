@@ -9,7 +9,6 @@ import pytest
 from safetensors.numpy import load_file
 
 from bakehouse.plan.plan import Plan
-from bakehouse.runs.artifacts import MARKER
 from bakehouse.runs.attempt_logs import read_attempt_log
 from bakehouse.runs.commands import Batch, NoteVerified, Renew, RequestAction, Succeed
 from bakehouse.runs.keys import Keys
@@ -18,6 +17,7 @@ from bakehouse.runs.record import Record
 from bakehouse.runs.run import Expected, Verification, Verified
 from bakehouse.runs.store import Store, connect
 from bakehouse.settings import Settings
+from bakehouse.store.object_store import MARKER
 from tests.processes import kill, wait_until
 from tests.running_worker import RunningWorker, run_worker
 from tests.runs.examples import PROVENANCE, a_run, an_owner

@@ -15,7 +15,7 @@ from redis import Redis
 
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.processes import RestartingProcess
-from bakehouse.runs.artifacts import MANIFEST, MARKER, Artifacts
+from bakehouse.runs.artifacts import MANIFEST, Artifacts
 from bakehouse.runs.commands import Cancel, PublishCheckpoint, Renew, RequestAction, Succeed
 from bakehouse.runs.errors import FolderNotShared, OwnershipLost
 from bakehouse.runs.keys import Keys
@@ -27,6 +27,7 @@ from bakehouse.runs.run import Best, Cell, Checkpoint, TaskProcess, Worker
 from bakehouse.runs.store import Store, connect
 from bakehouse.runs.transitions import KEEP_REPLACED_MS
 from bakehouse.settings import Settings
+from bakehouse.store.object_store import MARKER
 from tests.processes import wait_until
 from tests.runs.examples import PROVENANCE, a_run, a_worker, an_owner
 from tests.stored_runs import SHORT, store_run
