@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Column, DatasetCard, Run } from "../../api/types";
-import { columnAt, inputsOf, numbersOf, pastedCells, rowOf } from "./predict";
+import { columnAt, inputsOf, numbersOf, pastedCells, rowOf, sampleCell } from "./predict";
 
 const column = (name: string, kind: Column["kind"]) => ({ name, kind }) as Column;
 const COLUMNS = [
@@ -31,11 +31,21 @@ describe("what a user fills in", () => {
   });
 });
 
+describe("a cell of a sample", () => {
+  it("stays a number until a user edits it", () => {
+    const cells = { age: sampleCell(1.234), city: sampleCell("Bern") };
+    expect(rowOf(INPUTS, cells)).toEqual({ age: 1.234, city: "Bern" });
+    expect(rowOf(INPUTS, { ...cells, age: "1,5" })).toEqual({ age: "1,5", city: "Bern" });
+    expect(rowOf(INPUTS, { age: 0, city: sampleCell(null) })).toEqual({ age: 0, city: null });
+    expect(rowOf(INPUTS, { age: 0, city: 3 })).toEqual({ age: 0, city: "3" });
+  });
+});
+
 describe("a pasted row", () => {
   it("fills the fields in order, or all columns, or by name", () => {
     expect(pastedCells("41\tBern", INPUTS, COLUMNS)).toEqual({ age: "41", city: "Bern" });
     expect(pastedCells('p1;41;"Bern";pro\n', INPUTS, COLUMNS)).toMatchObject({ age: "41", city: "Bern" });
-    expect(pastedCells('{"age": 41, "city": null}', INPUTS, COLUMNS)).toEqual({ age: "41", city: "" });
+    expect(pastedCells('{"age": 41, "city": null}', INPUTS, COLUMNS)).toEqual({ age: 41, city: "" });
   });
   it("is left to the field if it is no row", () => {
     expect(pastedCells("41", INPUTS, COLUMNS)).toBeNull();

@@ -1,7 +1,8 @@
 /** The rows that the page sends to predict, and the cells that a user types or pastes. */
 import type { Column, DatasetCard, Run } from "../../api/types";
 
-export type Cells = Record<string, string>;
+/** A number is a cell of a sample that nobody has edited: as a text it would be read with the column's decimal comma. */
+export type Cells = Record<string, string | number>;
 
 /** Returns the columns that a user fills in: those that the model may learn from. */
 export function inputsOf({ recipe }: Run, card: DatasetCard): Column[] {
@@ -15,9 +16,20 @@ export function inputsOf({ recipe }: Run, card: DatasetCard): Column[] {
   });
 }
 
+/** Returns the cell of a sample, a number as such and all else as a user would type it. */
+export function sampleCell(cell: unknown): string | number {
+  if (typeof cell === "number") return cell;
+  return cell === null || cell === undefined ? "" : String(cell);
+}
+
 /** Returns a row as it is sent: an empty field is an empty cell. */
-export function rowOf(columns: readonly Column[], cells: Cells): Record<string, string | null> {
-  return Object.fromEntries(columns.map(({ name }) => [name, cells[name]?.trim() || null]));
+export function rowOf(columns: readonly Column[], cells: Cells): Record<string, string | number | null> {
+  return Object.fromEntries(columns.map(({ name, kind }) => [name, sentCell(cells[name] ?? "", kind)]));
+}
+
+function sentCell(cell: string | number, kind: Column["kind"]): string | number | null {
+  // Other kinds are read from texts alone, such as days of eight digits.
+  return typeof cell === "number" && kind === "number" ? cell : String(cell).trim() || null;
 }
 
 /** Returns the cells of a row that was copied from a table or a file, or null if it is none: as many cells as fields, or
@@ -36,9 +48,7 @@ export function pastedCells(text: string, columns: readonly Column[], all: reado
 
 function cellsOf(row: unknown): Cells | null {
   if (typeof row !== "object" || row === null) return null;
-  return Object.fromEntries(
-    Object.entries(row).map(([name, cell]) => [name, cell === null ? "" : String(cell)]),
-  );
+  return Object.fromEntries(Object.entries(row).map(([name, cell]) => [name, sampleCell(cell)]));
 }
 
 /** Returns the value of a JSON text, or undefined if it is none. */

@@ -9,7 +9,7 @@ import { FileButton, useDrop } from "../../parts/files";
 import { Table } from "../../parts/table";
 import { Waiting } from "../../parts/waiting";
 import type { LiveRun } from "../../runs/live_run";
-import { type Cells, columnAt, inputsOf, numbersOf, pastedCells, rowOf } from "./predict";
+import { type Cells, columnAt, inputsOf, numbersOf, pastedCells, rowOf, sampleCell } from "./predict";
 import "./predict.css";
 
 const MAX_OPTIONS = 50;
@@ -121,7 +121,7 @@ function RowForm({ card, columns, asked }: { card: DatasetCard; columns: readonl
   useEffect(() => {
     const names = samples.answer?.columns ?? [];
     const row = samples.answer?.values?.[0] ?? [];
-    setCells(Object.fromEntries(names.map((name, place) => [name, textOf(row[place])])));
+    setCells(Object.fromEntries(names.map((name, place) => [name, sampleCell(row[place])])));
   }, [samples.answer]);
   const problems = new Map(
     asked.failure?.problem?.errors?.map(({ pointer, message }) => [columnAt(pointer), message]),
@@ -151,7 +151,7 @@ function RowForm({ card, columns, asked }: { card: DatasetCard; columns: readonl
           <CellField
             key={column.name}
             column={column}
-            value={cells[column.name] ?? ""}
+            value={String(cells[column.name] ?? "")}
             problem={problems.get(column.name)}
             onInput={(value) => setCells((before) => ({ ...before, [column.name]: value }))}
           />
@@ -160,11 +160,6 @@ function RowForm({ card, columns, asked }: { card: DatasetCard; columns: readonl
       <SubmitButton asked={asked} />
     </form>
   );
-}
-
-/** Returns the cell of a sample as a user would type it. */
-function textOf(cell: unknown): string {
-  return cell === null || cell === undefined ? "" : String(cell);
 }
 
 function CellField(props: {
