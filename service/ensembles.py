@@ -100,7 +100,10 @@ def plan_of(services: Services, run: Record) -> Plan:
     except (DatasetNotFound, DatasetAbsent, DatasetBroken) as error:
         raise NoEnsemble(f"The members cannot be measured: {error.message}.") from error
     if run.trained_on not in (None, card.fingerprint):
-        raise NoEnsemble(f"The data set {name} has changed since the runs were trained; put its old files back.")
+        message = (
+            f"The data set {name} has changed since the runs were trained; put its old files back, or, if its files "
+        )
+        raise NoEnsemble(message + "are the same, this version of Bakehouse reads them in another way: train again.")
     return make_plan(run.recipe, card)
 
 

@@ -94,7 +94,10 @@ def refuse_other_data(run: Run) -> Iterator[None]:
 
 def data_changed(run: Run) -> SplitUnknown:
     name = run.recipe.dataset.id
-    return SplitUnknown(run.id, f"the data set {name} has changed since the run was submitted; put its old files back")
+    message = f"the data set {name} has changed since the run was submitted; put its old files back, or, if its files "
+    return SplitUnknown(
+        run.id, message + "are the same, this version of Bakehouse reads them in another way: train again"
+    )
 
 
 def find_split(run: Run, catalog: Catalog) -> FoundSplit:

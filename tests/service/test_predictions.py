@@ -378,6 +378,7 @@ def test_a_data_set_that_has_changed_says_so(home: RunningHome, http: httpx.Clie
     wait_until(lambda: http.get("/v1/datasets/moving").json()["status"] == "ready")
     refused = wait_until(lambda: first_409(http.post(f"{checkpoint}/predict", json={"rows": [[1, 2, 3]]})))
     assert "the data set moving has changed since the run was trained" in str(refused["detail"])
+    assert "this version of Bakehouse reads them in another way: train again" in str(refused["detail"])
 
 
 def first_409(answer: httpx.Response) -> dict[str, Any] | None:

@@ -78,7 +78,8 @@ def load_model(request: PredictionRequest, artifacts: Artifacts, catalog: Catalo
         card = catalog.card(recipe.dataset.id, wait_seconds=PACKING_SECONDS)
         if request.fingerprint not in (None, card.fingerprint):
             message = f"the data set {recipe.dataset.id} has changed since the run was trained, and its columns and "
-            raise CheckpointUnusable(request, message + "classes are those of the model; put its old files back")
+            message += "classes are those of the model; put its old files back, or, if its files are the same, this "
+            raise CheckpointUnusable(request, message + "version of Bakehouse reads them in another way: train again")
         return as_trained(make_plan(recipe, card), content)
     except Damaged as error:
         message = f"{error}; restore it from a backup, or retry the run to train the same weights again"
