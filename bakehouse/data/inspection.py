@@ -2,10 +2,11 @@
 
 `python -m bakehouse.data.inspection NAME FILE WORK LIMITS` does this in a process with limits, because a user's files
 may be broken or hostile. WORK is a folder, in which it makes `source`, with the file or the folder that was read, and
-`packed`. It prints lines of JSON: {"stage": ..., "done": ...} as it proceeds, and at last {"fingerprint": ...} or
-{"problem": ..., "place": {...}}.
+`packed`. It prints lines of JSON: {"stage": ..., "done": ...} as it proceeds, and at last {"fingerprint": ...}, or
+{"problem": ..., "place": {...}}, or {"errno": ..., "strerror": ...} if the disk is full or away.
 """
 
+import errno
 import json
 import resource
 import sys
@@ -29,6 +30,8 @@ from bakehouse.data.packing import (
 from bakehouse.plan.card import DatasetCard
 
 PROGRESS_SECONDS = 0.5
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS, errno.ENFILE, errno.ETIMEDOUT)
+"""What a disk says that is full or away, whatever the file is."""
 PLACES = ("file", "line", "column", "member")
 
 
@@ -42,6 +45,10 @@ def main(name: str, file: Path, work: Path, limits: ArchiveLimits) -> None:
         answer = {"problem": to_unicode(str(error)), "place": place}
     except SourceUnreadable as error:
         answer = {"problem": to_unicode(str(error))}
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        answer = {"errno": error.errno, "strerror": error.strerror}
     except TooSlow:
         answer = {"problem": f"reading it takes more than {seconds} seconds of processor time"}
     except MemoryError:
@@ -62,6 +69,8 @@ def inspect(name: str, file: Path, work: Path, limits: ArchiveLimits) -> Dataset
         description = describe(name, source)
         contents = read_source(source, description)
     except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise
         raise SourceUnreadable(why_unreadable(error, source)) from error
     return write_packed(contents, description, work / PACKED)
 

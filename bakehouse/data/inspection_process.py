@@ -28,7 +28,7 @@ def inspect_in_child(
     name: str, file: Path, work: Path, limits: ArchiveLimits, report: Callable[[Inspection | None], None]
 ) -> Answer:
     """Inspects a file; calls `report` at least twice a second. If that raises, the child is killed. Raises
-    ChildFailed."""
+    ChildFailed, and OSError if the disk is full or away."""
 
     def tell(line: JsonObject | None) -> None:
         report(None if line is None else Inspection(stage=line["stage"], done_bytes=line.get("done", 0)))
@@ -37,5 +37,7 @@ def inspect_in_child(
     # Before the child starts, because it moves the file.
     seconds = MAX_SECONDS + extra_seconds(file)
     answer = run_in_child("bakehouse.data.inspection", arguments, tell, scratch=work, max_seconds=seconds)
+    if "errno" in answer:
+        raise OSError(answer["errno"], answer["strerror"])
     place = answer.get("place")
     return Answer(answer.get("fingerprint"), answer.get("problem"), Place(**place) if place else None)

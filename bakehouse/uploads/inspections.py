@@ -103,6 +103,14 @@ class Inspections:
         self._redis.delete(self._keys.inspection_lease(record.id))
         wake(self._redis, self._wake_ups)
 
+    def postpone(self, record: DatasetRecord, problem: str, *, seconds: float) -> None:
+        """Gives a data set back with the reason why it waits; another process can inspect it after a time. Raises
+        InspectionLost."""
+        update = {"inspector": None, "inspection": Inspection(stage="waiting"), "problem": problem}
+        self._own(record, lambda present: Write(record=present.model_copy(update=update)))
+        # Nobody has the lease, so it is only the time to wait.
+        self._redis.pexpire(self._keys.inspection_lease(record.id), round(1000 * seconds))
+
     def reserve(self, record: DatasetRecord, size: int) -> None:
         """Counts the bytes of a data set that is being fetched. Raises UploadsFull and InspectionLost."""
         self._count(record, {"received_bytes": size})
@@ -189,4 +197,4 @@ def taken_by(record: DatasetRecord, owner: Owner) -> DatasetRecord:
     if record.status != "inspecting":
         raise InspectionLost(record.id)
     losses = record.losses + (record.inspector is not None)
-    return record.model_copy(update={"inspector": owner, "losses": losses})
+    return record.model_copy(update={"inspector": owner, "losses": losses, "problem": None})

@@ -4,6 +4,7 @@ A data set is claimed with a lease. If this process is killed, the next one star
 be seen before its last step, which publishes the packed data. This process also keeps house.
 """
 
+import errno
 import re
 import shutil
 import sys
@@ -49,6 +50,19 @@ REPORT_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 60.0
 # Inspections of one data set that end by a crash or a stall before it is refused.
 MAX_FAILURES = 3
+# A disk that is full, or a store that is away, is asked again after this time.
+POSTPONED_SECONDS = 180.0
+OF_THE_FILE = (
+    None,
+    errno.ENAMETOOLONG,
+    errno.EILSEQ,
+    errno.EINVAL,
+    errno.ELOOP,
+    errno.EFBIG,
+    errno.EISDIR,
+    errno.ENOTDIR,
+)
+"""Error numbers of the operating system that the file itself may cause."""
 # Processes that disappear while they fetch or inspect one data set before it is refused: it may be what kills them.
 MAX_LOSSES = 5
 
@@ -147,7 +161,7 @@ class Inspector:
             self._refuse(self.inspections, record, str(error))
         except (InspectionLost, UploadNotFound, *OUTAGE):
             raise
-        # Such as a disk that is full, or a network drive that is gone; whatever it is, it must not be tried for ever.
+        # Whatever it is, the file must not be tried for ever.
         except Exception as error:  # noqa: BLE001 - here an inspection ends
             self._try_again_or_refuse(record, error)
         finally:
@@ -235,7 +249,10 @@ class Inspector:
         print(f"The data set {record.id} could not be inspected: {error}", file=sys.stderr, flush=True)
         if not isinstance(error, ChildFailed | OSError):
             traceback.print_exception(error)
-        if self.inspections.note_failure(record) < MAX_FAILURES:
+        if isinstance(error, OSError) and error.errno not in OF_THE_FILE:
+            why = f"it waits, because the disk or the store of the service cannot be used: {describe_failure(error)}"
+            self.inspections.postpone(record, f"{why}. It is tried again by itself", seconds=POSTPONED_SECONDS)
+        elif self.inspections.note_failure(record) < MAX_FAILURES:
             self.inspections.release(record)
         else:
             problem = f"its inspection failed {MAX_FAILURES} times: {describe_failure(error)}"
@@ -260,7 +277,8 @@ def describe_kept(record: DatasetRecord, problem: str) -> str:
     return (
         f"this version of Bakehouse cannot pack it: {problem.rstrip('.')}. Its file is kept: download it "
         f"(GET /v1/datasets/{record.id}/file), upload it corrected as the next version of {record.name}, or delete it. "
-        f"The next version of Bakehouse tries again by itself; POST /v1/datasets/{record.id}/complete has it tried now"
+        "A version of Bakehouse that packs data in another way tries again by itself; "
+        f"POST /v1/datasets/{record.id}/complete has it tried now"
     )
 
 

@@ -1,5 +1,6 @@
 """The process that inspects uploaded data sets, called as functions, with a real Redis and a real store."""
 
+import errno
 import gzip
 import hashlib
 import io
@@ -15,7 +16,8 @@ import pytest
 from PIL import Image
 from redis import Redis
 
-from bakehouse.data import uploaded
+from bakehouse.data import inspection, inspection_process, uploaded
+from bakehouse.data.archives import ArchiveLimits
 from bakehouse.data.catalog import Catalog
 from bakehouse.data.errors import DatasetNotFound
 from bakehouse.data.listing import Part
@@ -153,6 +155,61 @@ def test_an_unforeseen_error_is_not_met_for_ever(bench: Bench, monkeypatch: pyte
     monkeypatch.setattr(inspector, "inspect_in_child", lambda *_: json.loads("no JSON"))
     assert bench.inspector.inspect_next()
     assert "an unforeseen JSONDecodeError" in (bench.records.get(record.id).problem or "")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.ENOENT])
+def test_a_full_disk_refuses_no_data_set(bench: Bench, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    record = bench.upload()
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inspector, "inspect_in_child", fail)
+        patch.setattr(inspector, "POSTPONED_SECONDS", 0.3)
+        for _ in range(inspector.MAX_FAILURES + 1):
+            assert bench.inspector.inspect_next()
+            # Not at once again.
+            assert not bench.inspector.inspect_next()
+            waiting = bench.records.get(record.id)
+            assert (waiting.status, waiting.failures) == ("inspecting", 0)
+            assert f"it waits, because the disk or the store of the service cannot be used: {os.strerror(number)}" in (
+                waiting.problem or ""
+            )
+            bench.clean_up()
+            time.sleep(0.4)
+    assert bench.inspector.inspect_next()
+    ready = bench.records.get(record.id)
+    assert (ready.status, ready.problem) == ("ready", None)
+
+
+def test_an_error_that_the_file_causes_is_not_met_for_ever(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = bench.upload()
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENAMETOOLONG, "File name too long")
+
+    monkeypatch.setattr(inspector, "inspect_in_child", fail)
+    for _ in range(inspector.MAX_FAILURES):
+        assert bench.inspector.inspect_next()
+    assert bench.records.get(record.id).status == "refused"
+
+
+def test_a_child_that_finds_the_disk_full_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(inspection, "inspect", fail)
+    monkeypatch.setattr(inspection, "limit_resources_for", lambda _: 1)
+    inspection.main("houses", tmp_path / "houses.csv", tmp_path, ArchiveLimits(entries=1, total_bytes=1, entry_bytes=1))
+    answer = json.loads(capfd.readouterr().out)
+    assert answer == {"errno": errno.ENOSPC, "strerror": "No space left on device"}
+    monkeypatch.setattr(inspection_process, "run_in_child", lambda *_, **__: answer)
+    record = bench.upload()
+    assert bench.inspector.inspect_next()
+    assert "No space left on device" in (bench.records.get(record.id).problem or "")
 
 
 def test_the_lease_is_kept_while_a_large_file_is_copied(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
