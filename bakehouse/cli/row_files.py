@@ -1,7 +1,9 @@
 """Reads the rows of a user's file to predict for them: text with any usual separator, JSON, or JSON lines."""
 
+import codecs
 import csv
 import gzip
+import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -48,8 +50,10 @@ def refusal(message: str) -> typer.BadParameter:
 
 
 def decode(content: bytes, form: TextForm | None) -> str:
-    """Decodes UTF-8, or else what the data set is written in."""
-    for encoding in ("utf-8-sig", form.encoding if form is not None else "utf-16", "latin-1"):
+    """Decodes UTF-8, UTF-16 with its byte order mark, or else what the data set is written in."""
+    # Without the mark, most texts with an even number of bytes could be UTF-16.
+    marked = ("utf-16",) if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ()
+    for encoding in ("utf-8-sig", *marked, *([form.encoding] if form is not None else []), "latin-1"):
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:
@@ -67,7 +71,7 @@ def read_json(text: str) -> RowFile:
 
 
 def read_json_lines(text: str) -> RowFile:
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     return RowFile([parse(line, f"line {number}") for number, line in lines], [number for number, _ in lines])
 
 
@@ -130,7 +134,7 @@ def delimiters(form: TextForm | None) -> Sequence[str]:
 def records(text: str, delimiter: str, form: TextForm | None) -> Iterator[tuple[int, list[str]]]:
     """Yields the line and the cells of each record that is not empty."""
     quote = '"' if form is None else form.quote or '"'
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, quotechar=quote, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote, skipinitialspace=True)
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):

@@ -99,7 +99,11 @@ def columns_of(prediction: Prediction) -> dict[str, object]:
 
 
 def as_frame(predictions: Sequence[Prediction], rows: Any) -> Any:
-    """Returns predictions as a DataFrame, with the index of the rows unless those are steps of sequences."""
+    """Returns predictions as a DataFrame, with the index of the rows unless those are steps of sequences. If there are
+    notes, a column has them."""
     cells = [columns_of(prediction) for prediction in predictions]
+    if any(prediction.notes for prediction in predictions):
+        notes = ["; ".join(prediction.notes) if prediction.notes else None for prediction in predictions]
+        cells = [{**each, "notes": note} for each, note in zip(cells, notes, strict=True)]
     index = rows.index if len(cells) == len(rows) else None
     return import_module("pandas").DataFrame(cells, index=index)

@@ -151,6 +151,11 @@ def test_a_frame_gives_a_frame(run_id: str, folder: Path, people: list[Row], cli
     found = client.run(run_id).predict(frame)
     assert list(found.index) == list(frame.index)
     assert list(found["prediction"]) == [each.label for each in client.run(run_id).predict(people)]
+    assert "notes" not in found
+    frame.iloc[1, frame.columns.get_loc("city")] = "Rome"
+    noted = client.run(run_id).predict(frame)
+    assert pd.isna(noted["notes"].iloc[0])
+    assert '"Rome" is none of its classes' in noted["notes"].iloc[1]
 
     async def predict() -> list[str | None]:
         async with AsyncClient(home.url) as other:

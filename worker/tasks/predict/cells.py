@@ -2,7 +2,10 @@
 
 import json
 import math
+import re
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
 
 from bakehouse.data.readers.missing_marks import LOOSE_MARKS, MARKS
 from bakehouse.data.readers.written_dates import DIGITS_FORM
@@ -15,6 +18,8 @@ MAX_SHOWN_CHARACTERS = 40
 MAX_NAMED_CLASSES = 10
 WORDS = {True: ("true", "yes", "on", "t", "y", "1"), False: ("false", "no", "off", "f", "n", "0")}
 """The texts, in lower case, that a JSON truth value may mean."""
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
+"""Digits of which a class may consist that is sent as a JSON number."""
 LARGEST = 3.4e38
 """About the largest number of 32 bits, which are those of the weights."""
 
@@ -61,8 +66,10 @@ class CellReader:
         if isinstance(value, bool):
             if not self.column.classes:
                 raise CellRefused(f"{show(value)} is not {self.describe()}")
-            meant = (name for name in self.column.classes if name.lower() in WORDS[value])
-            return self.reader.read(next(meant, str(value).lower()))
+            word = str(value).lower()
+            # A category may have classes such as t and 1, which are no truth values there.
+            words = (word,) if self.column.kind == "category" else WORDS[value]
+            return self.reader.read(next((name for name in self.column.classes if name.lower() in words), word))
         number = as_float(value)
         if not math.isfinite(number) and isinstance(value, float):
             raise CellRefused(f"{value} is not a number that a model can use: send null if the value is missing")
@@ -74,7 +81,21 @@ class CellReader:
             return number
         # The style of texts, such as a comma for decimals, is not that of JSON numbers.
         reader = self.reader.classes if isinstance(self.reader, readers.WrittenCategory) else self.reader
-        return reader.read(str(value))
+        found = reader.read(str(value))
+        if found < 0 and self.column.kind == "category":
+            name = self.written_numbers.get(Decimal(str(value)))
+            return found if name is None else reader.read(name)
+        return found
+
+    @cached_property
+    def written_numbers(self) -> dict[Decimal, str | None]:
+        """The class that is written with each number, such as 007 for 7; None if there are several."""
+        found: dict[Decimal, str | None] = {}
+        for name in self.column.classes:
+            if NUMBER.fullmatch(name):
+                number = Decimal(name)
+                found[number] = None if number in found else name
+        return found
 
     def read_text(self, value: object) -> float:
         if not isinstance(value, str):
