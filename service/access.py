@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
@@ -88,7 +90,8 @@ class Access:
         self._ended_here: set[str] = set()
         # Without an identity, nobody was asked for a key.
         self._connections: dict[Transport, Identity | None] = {}
-        self._refresh = SharedReading(partial(run_in_threadpool, self.read))
+        # The other threads may all be busy with slow downloads, which must not make the keys look unreadable.
+        self._refresh = SharedReading(partial(run_sync, self.read, limiter=CapacityLimiter(1)))
 
     async def listen(self) -> None:
         """Reads the keys again and again until the task is cancelled."""

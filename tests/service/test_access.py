@@ -3,12 +3,16 @@
 import base64
 import itertools
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import httpx
 import pytest
 from redis import Redis
@@ -461,6 +465,27 @@ def test_while_redis_is_away_nobody_gets_in_and_afterwards_everybody_does(tmp_pa
     finally:
         service.end()
         stop_redis(server)
+
+
+def test_slow_downloads_do_not_make_the_keys_look_unreadable(redis_folder: Path, tmp_path: Path) -> None:
+    async def read_while_all_threads_are_busy(access: Access) -> None:
+        threads = anyio.to_thread.current_default_thread_limiter().total_tokens
+        has_ended = threading.Event()
+        async with anyio.create_task_group() as downloads:
+            for _ in range(int(threads)):
+                downloads.start_soon(partial(anyio.to_thread.run_sync, has_ended.wait))
+            await anyio.sleep(0.1)
+            try:
+                with anyio.fail_after(5):
+                    await access.refresh()
+            finally:
+                has_ended.set()
+
+    url = f"{socket_url(redis_folder)}?db=5"
+    with Redis.from_url(url) as redis:
+        access = Access(Settings(home=tmp_path, redis_url=url), ApiKeyStore(redis))
+        anyio.run(read_while_all_threads_are_busy, access)
+        assert access.is_open
 
 
 def test_a_service_that_could_not_read_its_keys_yet_is_not_open(tmp_path: Path) -> None:
