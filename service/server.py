@@ -19,7 +19,7 @@ from bakehouse.ports import PortError, find_free_port
 from bakehouse.processes import REFUSED
 from bakehouse.runs.errors import FolderNotShared, StorageFull
 from bakehouse.runs.marker import register_folder
-from bakehouse.runs.store_migration import migrate_home
+from bakehouse.runs.store_migration import CopyStopped, migrate_home
 from bakehouse.settings import Settings, explain_settings, is_loopback
 from bakehouse.store.errors import StoreRefused
 from service.access import Access
@@ -80,7 +80,7 @@ def find_missing_key(settings: Settings, access: Access) -> str | None:
 
 
 def main() -> int:
-    """Runs the service and returns the exit status, which is 2 if a setting is wrong."""
+    """Runs the service and returns the exit status: 2 if a setting is wrong, 1 if a new start may help."""
     try:
         settings = Settings()
         if problem := find_unsafe_setting(settings):
@@ -102,6 +102,9 @@ def main() -> int:
     except StoreRefused as error:
         print(f"{settings.store_name} cannot be used: {error.strerror}.", file=sys.stderr)
         return REFUSED
+    except CopyStopped as error:
+        print(error, file=sys.stderr)
+        return 1
     except (RedisError, OSError, StorageFull) as error:
         # The service starts anyway, but is not ready before it has registered its store in Redis.
         name = settings.store_name.partition("=")[0]

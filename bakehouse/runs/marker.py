@@ -63,10 +63,7 @@ def refuse_other_folder(store: Store, settings: Settings, artifacts: Artifacts, 
     what = kind_of(settings)
     difference = "has no readable marker" if found is None else "has a different marker"
     kind = MarkerNotFound if found is None else FolderNotShared
-    raise kind(
-        f"{problem} That {what} is {registered.folder}; this one {difference}. {way_out(settings)} If it is lost for "
-        f"good, delete the key {Keys().marker()} in Redis: new runs then use the {what} of the service."
-    )
+    raise kind(f"{problem} That {what} is {registered.folder}; this one {difference}. {way_out(settings, registered)}")
 
 
 def place_of(settings: Settings) -> str:
@@ -79,11 +76,22 @@ def kind_of(settings: Settings) -> str:
     return "folder" if settings.store is None else "store"
 
 
-def way_out(settings: Settings) -> str:
-    """Returns which setting to change if the store is another one."""
+def way_out(settings: Settings, registered: Marker) -> str:
+    """Returns what to do if the store is another one than the registered one."""
+    lost = (
+        f"If it is lost for good, delete the key {Keys().marker()} in Redis: new runs then use the "
+        f"{kind_of(settings)} of the service."
+    )
     if settings.store is None:
-        return "Set BAKEHOUSE_HOME to that folder, or mount it here."
-    return "Set BAKEHOUSE_STORE to that store, here and for all services and workers."
+        return f"Set BAKEHOUSE_HOME to that folder, or mount it here. {lost}"
+    home = settings.model_copy(update={"store": None})
+    # Nothing is lost, and without the key a new store would be used that has none of the files.
+    if Artifacts(home.artifacts).marker() == registered.id:
+        return (
+            f"The files of the runs are in {home.store_name}: a service that starts there copies them into "
+            "BAKEHOUSE_STORE if that is empty; without BAKEHOUSE_STORE they are used where they are."
+        )
+    return f"Set BAKEHOUSE_STORE to that store, here and for all services and workers. {lost}"
 
 
 def registered_marker(store: Store) -> Marker | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from bakehouse.runs.artifacts import Artifacts
 from bakehouse.runs.open_artifacts import open_artifacts
 from bakehouse.settings import Settings
+from bakehouse.store.errors import StoreRefused
 from bakehouse.store.file_store import FileStore
 from bakehouse.store.open_store import open_store
 
@@ -20,8 +21,18 @@ SAY_EVERY = 100
 Say = Callable[[str], None]
 
 
+class CopyStopped(Exception):
+    """Raised if the copy of a home has stopped before its end."""
+
+    def __init__(self, before: Settings, after: Settings, error: OSError) -> None:
+        super().__init__(
+            f"The copy of the files of {before.store_name} into {after.store_name} has stopped: "
+            f"{error.strerror or error}. Start the service again: it copies what is missing."
+        )
+
+
 def migrate_home(settings: Settings, say: Say) -> None:
-    """Copies the files of the home into its store if that has no marker yet. Raises OSError."""
+    """Copies the files of the home into its store if that has no marker yet. Raises CopyStopped, and OSError."""
     before = settings.model_copy(update={"store": None})
     is_home = settings.bucket is None and settings.artifacts == before.artifacts
     # A home without a marker has no runs.
@@ -31,11 +42,16 @@ def migrate_home(settings: Settings, say: Say) -> None:
         return
     say(f"copying the files of {before.store_name} into {settings.store_name}")
     count = 0
-    for _ in copy_all(before, settings):
-        count += 1
-        if count % SAY_EVERY == 0:
-            say(f"{count} entries are copied")
-    open_artifacts(settings).write_marker(marker)
+    try:
+        for _ in copy_all(before, settings):
+            count += 1
+            if count % SAY_EVERY == 0:
+                say(f"{count} entries are copied")
+        open_artifacts(settings).write_marker(marker)
+    except StoreRefused:
+        raise
+    except OSError as error:
+        raise CopyStopped(before, settings, error) from error
     say(f"{count} entries are copied; those in {before.store_name} are left there")
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from bakehouse.store.errors import StoreAway
 from bakehouse.store.file_store import FileStore
 from bakehouse.store.open_store import open_store
 from tests.bucket_server import BucketServer, objects_in, run_bucket
+from tests.running_service import ROOT
 
 RUN = "run_000000000001"
 SOURCE = "uploads/data_000000000001/source"
@@ -96,8 +99,11 @@ def test_all_files_are_copied_once(
     said: list[str] = []
     # Before, a service or a worker refuses the store: it would find none of the files.
     for refuse in (register_folder, check_folder):
-        with pytest.raises(FolderNotShared, match="BAKEHOUSE_STORE="):
+        with pytest.raises(FolderNotShared, match="BAKEHOUSE_STORE=") as refused:
             refuse(after, store)
+        # Without the key, a store without these files would be used.
+        assert f"The files of the runs are in BAKEHOUSE_HOME={home.home}" in str(refused.value)
+        assert "delete the key" not in str(refused.value)
     if kind == "bucket":
         assert trim(after) == 0
     migrate_home(after, said.append)
@@ -128,6 +134,21 @@ def test_a_copy_that_was_interrupted_is_carried_on(home: Settings, store: Store,
     register_folder(after, store)
     check_all(elsewhere(after))
     assert before.items() <= objects_in(after).items()
+
+
+def test_a_service_whose_copy_stops_says_so_and_ends(home: Settings, redis_url: str, server: BucketServer) -> None:
+    after = server.settings(home.home, redis_url=redis_url)
+    server.refuses = lambda method, path: "datasets" in path
+    server.refusal = 507, "InsufficientStorage"
+    chosen = after.model_dump(include={"redis_url", "home", "store", "store_endpoint", "s3_credentials"})
+    environment = {f"BAKEHOUSE_{name.upper()}": str(value) for name, value in chosen.items()} | {"BAKEHOUSE_PORT": "0"}
+    command = [sys.executable, "-m", "service"]
+    ended = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == 1
+    assert "has stopped: the bucket bakehouse-tests is full. Start the service again" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_store_that_is_in_use_gets_nothing(home: Settings, store: Store, server: BucketServer) -> None:

@@ -23,7 +23,14 @@ from bakehouse.experiments.search import is_available
 from bakehouse.experiments.store import ExperimentStore
 from bakehouse.processes import REFUSED, RestartingProcess, end_all
 from bakehouse.runs.commands import Cancel, NoteCleanedUp, OwnerLost, PurgeReplaced
-from bakehouse.runs.errors import FolderNotShared, IllegalTransition, MarkerNotFound, OwnershipLost, RunNotFound
+from bakehouse.runs.errors import (
+    FolderNotShared,
+    IllegalTransition,
+    MarkerNotFound,
+    OwnershipLost,
+    RunNotFound,
+    StorageUnavailable,
+)
 from bakehouse.runs.marker import check_folder
 from bakehouse.runs.open_artifacts import open_artifacts
 from bakehouse.runs.patience import OUTAGE, limit_patience
@@ -114,9 +121,12 @@ class Supervisor:
     def guard(self, part: Callable[..., object], *arguments: object) -> bool:
         """Does a part of the work, and returns whether it was done. An unexpected error must stop neither the other
         parts nor this process."""
+        return self.attempt(part, *arguments) is None
+
+    def attempt(self, part: Callable[..., object], *arguments: object) -> Exception | None:
+        """Does a part of the work, and returns the unexpected error with which it ended, if it did."""
         try:
             part(*arguments)
-            return True
         except OUTAGE:
             raise
         except Exception as error:  # noqa: BLE001 - each part is repeated later
@@ -124,7 +134,8 @@ class Supervisor:
             if repr(error) not in self.reported:
                 self.reported.add(repr(error))
                 traceback.print_exception(error)
-            return False
+            return error
+        return None
 
     def for_each(self, run_ids: Iterable[str], part: Callable[[str], None]) -> None:
         """Does a part of the work for each run. A run for which it fails twice is left alone for a while, so that it
@@ -136,10 +147,14 @@ class Supervisor:
             retry_at = self.postponed.get(run_id)
             if retry_at is not None and retry_at > now:
                 continue
-            if self.guard(part, run_id):
+            error = self.attempt(part, run_id)
+            if error is None:
                 self.postponed.pop(run_id, None)
-            else:
-                self.postponed[run_id] = now if retry_at is None else now + POSTPONED_SECONDS
+                continue
+            self.postponed[run_id] = now if retry_at is None else now + POSTPONED_SECONDS
+            # If a store is away, each of the others would be waited for as long, and owners meanwhile not be checked.
+            if isinstance(error, StorageUnavailable):
+                break
 
     def check_owners(self) -> None:
         """Checks the owners of all running runs."""

@@ -17,7 +17,7 @@ from bakehouse.experiments.store import ExperimentStore
 from bakehouse.processes import RestartingProcess
 from bakehouse.runs.artifacts import MANIFEST, Artifacts
 from bakehouse.runs.commands import Cancel, PublishCheckpoint, Renew, RequestAction, Succeed
-from bakehouse.runs.errors import FolderNotShared, OwnershipLost
+from bakehouse.runs.errors import FolderNotShared, OwnershipLost, StorageUnavailable
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import register_folder
 from bakehouse.runs.patience import limit_patience
@@ -504,3 +504,18 @@ def test_a_run_whose_log_lacks_events_does_not_keep_others_from_being_archived(
         supervised.supervisor.archive_finished()
     assert [supervised.store.record(run_id).archived for run_id in runs] == [False, True]
     assert not list(supervised.artifacts._run(runs[0]).rglob("log*"))
+
+
+def test_a_store_that_is_away_is_waited_for_once(supervised: Supervised) -> None:
+    tried = []
+
+    def part(run_id: str) -> None:
+        tried.append(run_id)
+        raise StorageUnavailable("it does not answer")
+
+    supervised.supervisor.for_each(["run_1", "run_2", "run_3"], part)
+    assert tried == ["run_1"]
+    # The files of that run alone may be what cannot be used.
+    for _ in range(2):
+        supervised.supervisor.for_each(["run_1", "run_2", "run_3"], part)
+    assert tried == ["run_1", "run_1", "run_2"]
