@@ -397,8 +397,17 @@ def verifies(folder: Path) -> bool:
 
 def newest_first(resumes: Path) -> list[Path]:
     """Lists the complete resume states, latest step first; of the same step, the last written first."""
-    finished = [folder for folder in children(resumes) if RESUME_STATE.fullmatch(folder.name)]
-    return sorted(finished, key=lambda folder: (step_of(folder.name), folder.stat().st_mtime_ns), reverse=True)
+    finished = (folder for folder in children(resumes) if RESUME_STATE.fullmatch(folder.name))
+    written = [(step_of(folder.name), time, folder) for folder in finished if (time := time_written(folder))]
+    return [folder for *_, folder in sorted(written, reverse=True)]
+
+
+def time_written(folder: Path) -> int | None:
+    """Returns when a folder was written, in nanoseconds; None if another process has deleted it meanwhile."""
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def children(folder: Path) -> Iterator[Path]:

@@ -33,6 +33,7 @@ from bakehouse.runs.artifacts import (
     read_lines,
     step_of,
     storage_errors,
+    time_written,
     verifies,
 )
 from bakehouse.runs.errors import LogDamaged, StorageFull, StorageUnavailable
@@ -147,7 +148,8 @@ class SharedArtifacts(Artifacts):
 
     def _resume_states(self, run_id: str) -> list[str]:
         # A state may be here alone: this machine was cut off before it could publish it.
-        here = {folder.name: folder.stat().st_mtime_ns for folder in newest_first(self._resumes(run_id))}
+        states = newest_first(self._resumes(run_id))
+        here = {folder.name: time for folder in states if (time := time_written(folder))}
         known = {**here, **self._wait(lambda: self._stored_resume_states(run_id))}
         return sorted(known, key=lambda name: (step_of(name), known[name]), reverse=True)
 

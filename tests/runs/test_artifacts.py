@@ -118,6 +118,16 @@ def test_the_newest_resume_state_is_by_step_not_by_name(artifacts: Artifacts) ->
     assert (found.state.step, found.state.files["step"], found.rejected) == (1000, b"1000", ())
 
 
+def test_a_resume_state_that_goes_while_it_is_looked_for_is_none(artifacts: Artifacts) -> None:
+    artifacts.write_resume(RUN, 5, STATE)
+    folder = next(artifacts._resumes(RUN).iterdir())
+    gone = folder.with_name("9" + folder.name[1:])
+    gone.symlink_to("deleted")
+    found = artifacts.newest_resume(RUN)
+    assert found.state is not None
+    assert found.state.step == 5
+
+
 def test_without_a_resume_state_there_is_none(artifacts: Artifacts) -> None:
     found = artifacts.newest_resume(RUN)
     assert (found.state, found.rejected) == (None, ())
