@@ -13,7 +13,7 @@ MAX_CHARACTERS = 256
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a request presents; nothing was checked yet."""
+    """The API key or the session that came with a request, before it is checked."""
 
     bearer: str | None = None
     session: str | None = None
@@ -22,7 +22,7 @@ class Credentials:
 
     @property
     def are_missing(self) -> bool:
-        """Whether the request presents nothing."""
+        """Whether the request came with neither a key nor a session."""
         return not self.are_malformed and self.bearer is None and self.session is None
 
     @property

@@ -20,7 +20,7 @@ IPV6_PREFIX = 64
 
 @dataclass
 class Attempts:
-    """What one address has sent."""
+    """The API keys that came from one client address: when some were refused, and which were accepted."""
 
     failures: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_FAILURES))
     """Times of the latest failures."""

@@ -45,7 +45,7 @@ def kind_of_content(beginning: bytes) -> str | None:
 
 
 def is_web_page(beginning: bytes) -> bool:
-    """Whether a file is HTML."""
+    """Returns whether the first bytes of a file are those of an HTML page."""
     start = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()[:14].lower()
     return start.startswith((b"<!doctype html", b"<html"))
 

@@ -55,7 +55,7 @@ class Column(Model):
 
     @property
     def has_gaps(self) -> bool:
-        """Whether a cell of any split is empty."""
+        """Whether any row of the training, validation or test rows has no value in this column."""
         return self.missing > 0 or bool(self.missing_in)
 
     @property

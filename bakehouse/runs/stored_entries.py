@@ -70,7 +70,7 @@ def problem_of(entries: StoredEntries, entry: StoredEntry) -> str | None:
 
 
 class FolderEntries:
-    """What a folder holds."""
+    """Lists, reads and deletes the files of all runs in a store that is a folder."""
 
     def __init__(self, artifacts: Artifacts) -> None:
         self._artifacts = artifacts
@@ -105,7 +105,7 @@ def entry_of(run_id: str, name: str, folder: Path) -> StoredEntry:
 
 
 class BucketEntries:
-    """What a bucket holds."""
+    """Lists, reads and deletes the files of all runs in a store that is a bucket of S3."""
 
     def __init__(self, settings: Settings) -> None:
         # Imported here, because a process whose store is a folder needs nothing of obstore.

@@ -52,7 +52,7 @@ class TargetPrediction(Model):
 
 
 class Prediction(TargetPrediction):
-    """What a model predicts for one row."""
+    """The label with its probabilities, or the number, that a model predicts for one row."""
 
     sequence: str | None = None
     """The id of the sequence, if the rows that were sent are steps of sequences."""

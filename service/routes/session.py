@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1/session", tags=["session"], dependencies=[Depends
 
 
 class SignIn(Model):
-    """What a browser sends to sign in."""
+    """The body of the request by which a browser signs in."""
 
     key: str
     """An API key."""
