@@ -28,6 +28,7 @@ from bakehouse.experiments.report import (
     cost_table,
     effects_table,
     effects_text,
+    has_main_effects,
     importance_table,
     method_text,
     search_text,
@@ -120,7 +121,7 @@ def blocks(answer: MeasuredAnswer, document: ExperimentDocument) -> Iterator[Blo
             yield importance_table(results.search.importances)
     elif len(results.arms) <= MOST_ARMS:
         yield beside(answer_table(results), cost_table(results), left_out=LEFT_OUT)
-    if has_effects(results):
+    if has_main_effects(results):
         yield effects_table(results)
     if answer.what_if is not None:
         yield what_if_table(answer.what_if)
@@ -130,11 +131,6 @@ def blocks(answer: MeasuredAnswer, document: ExperimentDocument) -> Iterator[Blo
     yield Paragraph(
         f"{how_measured(document, results)} Measured on {answer.measured_on} with {', '.join(answer.versions)}."
     )
-
-
-def has_effects(results: Results) -> bool:
-    # The effects of an ablation are the differences of its arms, with the other sign.
-    return any(effect.type != "ingredient" for effect in results.effects)
 
 
 def beside(left: Table, right: Table, *, left_out: Sequence[str]) -> Table:
@@ -190,7 +186,7 @@ def how_measured(document: ExperimentDocument, results: Results) -> str:
     if isinstance(document.design, Search):
         return f"A search{search_text(document.model_dump(mode='json'))}. {method_text(results)} {tests}"
     seeds = count_of(len(document.seeds), "seed")
-    effects = f" {effects_text(results)}" if has_effects(results) else ""
+    effects = f" {effects_text(results)}" if has_main_effects(results) else ""
     if len(results.arms) > MOST_ARMS:
         return f"{count_of(len(results.arms), 'arm')}, each with {seeds}.{effects}"
     return f"{seeds}. {method_text(results)}{effects} {tests}"

@@ -157,7 +157,7 @@ def answer_blocks(results: Results) -> Iterator[Block]:
     if results.effects:
         yield Heading("Effects", level=3)
         yield effects_table(results)
-        if any(effect.type != "ingredient" for effect in results.effects):
+        if has_main_effects(results):
             yield Paragraph(effects_text(results))
     yield Heading("What differs, and what it took", level=3)
     yield cost_table(results)
@@ -169,6 +169,12 @@ def effects_table(results: Results) -> Table:
     """Returns a row for each effect."""
     head = ("effect", "type", "difference (95 % interval)", "p, adjusted", "verdict")
     return Table(head, tuple(effect_cells(effect, results.metric) for effect in results.effects))
+
+
+def has_main_effects(results: Results) -> bool:
+    """Returns whether the effects are those of a factorial; those of an ablation are its arms' differences, with the
+    other sign."""
+    return any(effect.type != "ingredient" for effect in results.effects)
 
 
 def effects_text(results: Results) -> str:

@@ -15,6 +15,7 @@ from bakehouse.experiments.document import Search
 from bakehouse.experiments.errors import ExperimentNotFound
 from bakehouse.experiments.experiment import ExperimentArm, ExperimentRecord, SearchTrial
 from bakehouse.experiments.filling import NewRuns, fill
+from bakehouse.experiments.measured import metrics_of
 from bakehouse.experiments.planned_arms import PlannedArm
 from bakehouse.experiments.planning import described, places
 from bakehouse.experiments.question import folds_of, with_fold
@@ -116,7 +117,7 @@ class SearchDriver:
     def trial_run(self, run_id: str, fields: Mapping[str, str], metric: str, *, needs_epochs: bool) -> TrialRun:
         known = {name: json.loads(fields.get(name, "null")) for name in READ}
         best = known["best"]
-        metrics = {best["monitor"]: best["value"], **best["metrics"]} if best else {}
+        metrics = metrics_of(best) if best else {}
         return TrialRun(
             id=run_id,
             status=known["status"],

@@ -1,11 +1,12 @@
 import { useState } from "preact/hooks";
-import { count, sentence } from "../../format";
+import { count } from "../../format";
 import { ArmsTable } from "../experiments/arms_table";
 import { DotPlot } from "../experiments/dot_plot";
 import { Effects } from "../experiments/effects";
 import { EnsemblesTable } from "../experiments/ensembles_table";
 import "../experiments/experiments.css";
 import { SearchFindings } from "../experiments/search_findings";
+import { Warnings } from "../experiments/warnings";
 import { WhatIfTable } from "../experiments/what_if_table";
 import { comparedFirst } from "../experiments/words";
 import { type MeasuredAnswer, mainArms } from "./study";
@@ -18,15 +19,7 @@ export function Measured({ answer }: { answer: MeasuredAnswer }) {
       <h2>What was measured</h2>
       <p class="answer">{results.sentence}</p>
       <div class="experiment experiment-parts">
-        {results.warnings.length > 0 && (
-          <section class="notice warning" aria-label="Warnings">
-            <ul>
-              {results.warnings.map((each) => (
-                <li key={each.code + each.message}>{sentence(each.message)}</li>
-              ))}
-            </ul>
-          </section>
-        )}
+        <Warnings results={results} />
         <Effects results={results} />
         <Arms answer={answer} />
         <SearchFindings results={results} />

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { count, sentence } from "../../format";
+import { count } from "../../format";
 import { ArmsTable } from "./arms_table";
 import { DotPlot } from "./dot_plot";
 import { Effects } from "./effects";
@@ -8,6 +8,7 @@ import type { TabProps } from "./experiment";
 import { FailedRuns } from "./failed_runs";
 import { RunGrid } from "./run_grid";
 import { SearchFindings } from "./search_findings";
+import { Warnings } from "./warnings";
 import { comparedFirst } from "./words";
 
 /** More arms would take a browser too long to draw again with each run that ends. */
@@ -21,15 +22,7 @@ export function AnswerTab({ live, experiment, results }: TabProps) {
   const arms = comparedFirst(experiment.arms, results).slice(0, most);
   return (
     <div class="experiment-parts">
-      {results.warnings.length > 0 && (
-        <section class="notice warning" aria-label="Warnings">
-          <ul>
-            {results.warnings.map((each) => (
-              <li key={each.code + each.message}>{sentence(each.message)}</li>
-            ))}
-          </ul>
-        </section>
-      )}
+      <Warnings results={results} />
       {length > most && (
         <p>
           The first {most} of {count(length, "arm")} are shown.{" "}
