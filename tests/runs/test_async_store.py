@@ -1,7 +1,7 @@
 """Many requests in one event loop share round trips, and none of them notices the others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -26,17 +26,6 @@ from bakehouse.runs.store import Store, connect
 from tests.runs.examples import a_run, a_worker, changes_after
 
 Result = TypeVar("Result")
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with connect(redis_url, patient=False) as client:
-        yield client
-
-
-@pytest.fixture
-def store(redis: Redis) -> Store:
-    return Store(redis)
 
 
 def asynchronous_store(client: AsyncRedis, url: str) -> AsyncStore:

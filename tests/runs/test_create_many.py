@@ -1,7 +1,7 @@
 """An experiment and its runs are stored together or not at all."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -15,23 +15,12 @@ from bakehouse.runs.keys import Keys
 from bakehouse.runs.operations import NewRun
 from bakehouse.runs.record import CreatedExperiment, Idempotency
 from bakehouse.runs.run import Cell
-from bakehouse.runs.store import Store, connect
+from bakehouse.runs.store import Store
 from tests.runs.examples import a_run
 from tests.runs.test_store import Lossy
 
 KEYS = Keys()
 KEY = Idempotency("key", "body")
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with connect(redis_url, patient=False) as client:
-        yield client
-
-
-@pytest.fixture
-def store(redis: Redis) -> Store:
-    return Store(redis)
 
 
 def runs_of(experiment: str, count: int, **fields: Any) -> list[NewRun]:

@@ -1,26 +1,13 @@
 """Many logs and the change stream in one round trip."""
 
-from collections.abc import Iterator
-
 import pytest
 from redis import Redis
 
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.logs import START, Bounds, ChangeRange, Head, LogRange, Logs
-from bakehouse.runs.store import Store, connect
+from bakehouse.runs.store import Store
 from bakehouse.runs.stream_entries import stream_position
 from tests.runs.examples import a_run, last_change
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with connect(redis_url, patient=False) as client:
-        yield client
-
-
-@pytest.fixture
-def store(redis: Redis) -> Store:
-    return Store(redis)
 
 
 @pytest.fixture

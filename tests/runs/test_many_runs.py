@@ -1,8 +1,5 @@
 """Commands and deletions of many runs are one write each, which leaves out what does not allow it."""
 
-from collections.abc import Iterator
-
-import pytest
 from redis import Redis
 
 from bakehouse.runs import writes
@@ -10,21 +7,10 @@ from bakehouse.runs.commands import RequestAction
 from bakehouse.runs.errors import RunNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.run import Cell
-from bakehouse.runs.store import Store, connect
+from bakehouse.runs.store import Store
 from tests.runs.examples import a_run
 
 KEYS = Keys()
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with connect(redis_url, patient=False) as client:
-        yield client
-
-
-@pytest.fixture
-def store(redis: Redis) -> Store:
-    return Store(redis)
 
 
 def experiment_with_runs(store: Store, request: str) -> list[str]:

@@ -10,19 +10,9 @@ from bakehouse.runs.artifacts import MANIFEST, Artifacts
 from bakehouse.runs.errors import FolderNotShared, MarkerDamaged, MarkerNotFound
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.marker import check_folder, register_folder
-from bakehouse.runs.store import Store, connect
+from bakehouse.runs.store import Store
 from bakehouse.settings import Settings
 from bakehouse.store.object_store import MARKER
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Redis:
-    return connect(redis_url, patient=False)
-
-
-@pytest.fixture
-def store(redis: Redis) -> Store:
-    return Store(redis)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The store on a real Redis."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -50,17 +49,6 @@ from bakehouse.runs.transitions import KEEP_REPLACED_MS
 from tests.runs.examples import ADVICE, PROVENANCE, a_checkpoint, a_run, a_worker, an_owner, changes_after
 
 KEYS = Keys()
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with connect(redis_url, patient=False) as client:
-        yield client
-
-
-@pytest.fixture
-def store(redis: Redis) -> Store:
-    return Store(redis)
 
 
 def submitted(store: Store, **fields: Any) -> str:

@@ -1,6 +1,5 @@
 """The order in which waiting runs are claimed: by priority, then by turns between experiments, then by age."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import count
@@ -22,17 +21,6 @@ from tests.runs.examples import PROVENANCE, a_run, a_worker, an_owner
 
 KEYS = Keys()
 NONCES = count()
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with connect(redis_url, patient=False) as client:
-        yield client
-
-
-@pytest.fixture
-def store(redis: Redis) -> Store:
-    return Store(redis)
 
 
 def posted(store: Store, experiment: str | None = None, *, priority: int = 0) -> str:

@@ -1,7 +1,6 @@
 """Records survive Redis, and runs survive as long as other runs build on them."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,7 +12,7 @@ from bakehouse.runs.errors import IllegalTransition, RunHasDependants, RunNotFou
 from bakehouse.runs.keys import Keys
 from bakehouse.runs.record import new_run
 from bakehouse.runs.run import Run
-from bakehouse.runs.store import Store, connect
+from bakehouse.runs.store import Store
 from bakehouse.runs.stream_entries import parse_change, parse_event
 from bakehouse.runs.transitions import reduce, submit
 from bakehouse.runs.wire import decode, encode, to_json
@@ -61,17 +60,6 @@ def test_an_entry_becomes_an_event() -> None:
 def test_an_entry_becomes_a_change() -> None:
     change = parse_change("12-3", {"run": "run_a", "seq": "4"})
     assert (change.id, change.run_id, change.seq) == ("12-3", "run_a", 4)
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    with connect(redis_url, patient=False) as client:
-        yield client
-
-
-@pytest.fixture
-def store(redis: Redis) -> Store:
-    return Store(redis)
 
 
 def create_cancelled(store: Store, run: Run) -> str:
