@@ -217,6 +217,9 @@ def test_a_deletion_that_was_interrupted_is_carried_out(home: RunningHome) -> No
     wait_until(lambda: not store.run_ids(experiment["id"]))
     wait_until(lambda: home.child("service") not in (0, service))
     until_it_answers(lambda: httpx.get(f"{home.url}/v1/experiments", timeout=60, trust_env=False))
+    gone = [f"experiments/{experiment['id']}", *(f"runs/{each['run']}" for each in experiment["runs"])]
+    answers = {httpx.get(f"{home.url}/v1/{each}", timeout=60, trust_env=False).status_code for each in gone}
+    assert answers == {404}
 
 
 def test_a_student_learns_from_the_teacher_of_its_seed(home: RunningHome) -> None:
